@@ -1,10 +1,10 @@
 //! Payloads: what is recorded of them, and what stands in for them in a replay.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use phx_proto::Payload;
 
-use crate::entry::{Body, Hex, OtherBody, Reason};
+use crate::entry::{Body, Hashed, Hex, OtherBody, Reason};
 use crate::filler::filler;
 use crate::options::Payloads;
 
@@ -28,10 +28,19 @@ impl Bodies {
     #[inline]
     pub(crate) fn of(&self, payload: &Payload) -> Body {
         let is_plain = !payload.is_binary() && !payload.is_uncompressed();
-        if is_plain && self.payloads == Payloads::Length {
-            return Body::Json(payload.len() as u64);
+        let len = payload.len() as u64;
+        match self.payloads {
+            Payloads::Length if is_plain => Body::Json(len),
+            Payloads::Hashed if is_plain => Body::Hashed(Hashed { len, hash: self.hash(payload) }),
+            _ => self.other(payload),
         }
-        self.other(payload)
+    }
+
+    /// A hash that without the key says nothing: `SipHash`.
+    fn hash(&self, payload: &Payload) -> Hex {
+        let mut hasher = self.key.build_hasher();
+        hasher.write(payload.as_bytes());
+        Hex(hasher.finish())
     }
 
     /// The record of params: their length.
@@ -58,9 +67,7 @@ impl Bodies {
         if !payload.is_uncompressed() {
             match self.payloads {
                 Payloads::Length => {}
-                Payloads::Hashed => {
-                    body.hash = Some(Hex(self.key.hash_one(&payload.as_bytes()[..])));
-                }
+                Payloads::Hashed => body.hash = Some(self.hash(payload)),
                 Payloads::Whole if payload.len() <= MAX_WHOLE => {
                     body.whole = if payload.is_binary() {
                         Some(hex(payload.as_bytes()).into())
@@ -109,7 +116,7 @@ impl Body {
     /// The length in bytes.
     pub(crate) fn len(&self) -> u64 {
         match self {
-            Body::Json(len) => *len,
+            Body::Json(len) | Body::Hashed(Hashed { len, .. }) => *len,
             Body::Other(body) => body.len,
         }
     }
@@ -117,7 +124,7 @@ impl Body {
     /// The memory that it takes beside its own place, in bytes.
     pub(crate) fn memory(&self) -> usize {
         match self {
-            Body::Json(_) => 0,
+            Body::Json(_) | Body::Hashed(_) => 0,
             Body::Other(body) => {
                 let whole = body.whole.as_ref().map_or(0, |whole| whole.len());
                 size_of::<OtherBody>().saturating_add(whole)
@@ -128,7 +135,7 @@ impl Body {
     /// A payload that the socket takes as it took the recorded one; `None` if the record makes no sense.
     pub(crate) fn payload(&self) -> Option<Payload> {
         let body = match self {
-            Body::Json(len) => return json(*len, ""),
+            Body::Json(len) | Body::Hashed(Hashed { len, .. }) => return json(*len, ""),
             Body::Other(body) => body,
         };
         let payload = match (&body.whole, body.reason) {

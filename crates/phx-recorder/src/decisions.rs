@@ -30,8 +30,8 @@ impl Decisions {
         self.lock().pop_front()
     }
 
-    /// Puts functions around those of the caller that note what they return.
-    pub(crate) fn note(&self, config: &mut Config) {
+    /// Puts functions around those of the caller that note what they return. Returns `false` if there are none.
+    pub(crate) fn note(&self, config: &mut Config) -> bool {
         if config.reconnect_policy.kind() == PolicyKind::Function {
             let (noted, policy) = (self.clone(), config.reconnect_policy.clone());
             config.reconnect_policy = ReconnectPolicy::function(move |cause, was_open| {
@@ -62,6 +62,8 @@ impl Decisions {
         }
         self.note_delays(&mut config.reconnect, Decided::ReconnectDelay);
         self.note_delays(&mut config.rejoin, Decided::RejoinDelay);
+        // Each function has a clone.
+        Arc::strong_count(&self.0) > 1
     }
 
     fn note_delays(&self, backoff: &mut Backoff, decided: fn(Time) -> Decided) {

@@ -89,12 +89,21 @@ impl<'de> Deserialize<'de> for Hex {
     }
 }
 
-/// What is recorded of a payload: its length, if it is JSON of which nothing else is kept; otherwise an object.
+/// What is recorded of a payload: its length, if it is JSON of which nothing else is kept; otherwise an object. The second
+/// kind is JSON, too, and apart since it needs no allocation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Body {
     Json(u64),
+    Hashed(Hashed),
     Other(Box<OtherBody>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hashed {
+    pub(crate) len: u64,
+    pub(crate) hash: Hex,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

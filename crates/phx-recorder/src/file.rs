@@ -10,7 +10,8 @@ use std::{fmt, mem, thread};
 
 use crate::entry::{Entry, Name};
 use crate::header::Header;
-use crate::ring::{line, size};
+use crate::log::{Log, PACKED_BYTES, Packed, size};
+use crate::ring::line;
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -78,8 +79,7 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     header: Option<Header>,
-    entries: Vec<Entry>,
-    bytes: usize,
+    entries: Log,
     /// Entries that were lost since the last one that wasn't, the names among them, and the time.
     in_gap: u64,
     lost_names: BTreeMap<u32, Entry>,
@@ -187,6 +187,16 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Wakes the thread for the first entry, and again when there are enough.
+    #[inline]
+    fn notify(&self, queue: MutexGuard<'_, Queue>, room: Room) {
+        let len = queue.entries.len();
+        drop(queue);
+        if room.was_empty || len == ENOUGH {
+            self.work.notify_one();
+        }
+    }
 }
 
 /// The session's end of the queue. It never waits for the thread, which holds the lock only to take what is there.
@@ -202,46 +212,78 @@ impl Sink for Feed {
 
     fn add(&mut self, entry: Entry) {
         let Some(file) = &self.0 else { return };
-        let shared = &file.0.0;
-        let mut queue = shared.lock();
+        let mut queue = file.0.0.lock();
         if let Entry::At(now) = entry {
             queue.now = now;
         }
-        let size = size(&entry);
-        // A gap lasts until the thread takes what waits: short entries would fit, and each would end one.
-        let is_in_gap = queue.in_gap > 0 && queue.bytes > 0;
-        let is_full = queue.bytes.saturating_add(size) > MAX_WAITING;
-        if queue.error.is_some() || is_in_gap || is_full {
-            queue.lose(entry);
-            return;
+        if let Some(room) = queue.room(size(&entry)) {
+            queue.entries.push(entry);
+            file.0.0.notify(queue, room);
+        } else {
+            queue.lose();
+            // What comes later may need it. There are few at a time.
+            if let Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)) = entry {
+                queue.lost_names.insert(number, entry);
+            }
         }
-        let was_empty = queue.entries.is_empty();
-        if queue.in_gap > 0 {
-            queue.end_gap();
-        }
-        queue.bytes = queue.bytes.saturating_add(size);
-        queue.entries.push(entry);
-        let len = queue.entries.len();
-        drop(queue);
-        if was_empty || len == ENOUGH {
-            shared.work.notify_one();
+    }
+
+    fn add_message(&mut self, message: &Packed) {
+        self.add_packed(message);
+    }
+
+    fn add_delivered(&mut self) {
+        self.add_packed(&Packed::DELIVERED);
+    }
+}
+
+impl Feed {
+    #[inline]
+    fn add_packed(&mut self, packed: &Packed) {
+        let Some(file) = &self.0 else { return };
+        let mut queue = file.0.0.lock();
+        if let Some(room) = queue.room(PACKED_BYTES) {
+            queue.entries.push_packed(packed);
+            file.0.0.notify(queue, room);
+        } else {
+            queue.lose();
         }
     }
 }
 
+/// Room for an entry in the queue.
+#[derive(Clone, Copy)]
+struct Room {
+    was_empty: bool,
+}
+
 impl Queue {
-    fn lose(&mut self, entry: Entry) {
+    /// Room for an entry of this size, behind a gap's end if one was; `None` if it is lost.
+    #[inline]
+    fn room(&mut self, size: usize) -> Option<Room> {
+        let was_empty = self.entries.is_empty();
+        // A gap lasts until the thread takes what waits: short entries would fit, and each would end one.
+        let is_in_gap = self.in_gap > 0 && !was_empty;
+        let is_full = self.entries.bytes().saturating_add(size) > MAX_WAITING;
+        if self.error.is_some() || is_in_gap || is_full {
+            return None;
+        }
+        if self.in_gap > 0 {
+            self.end_gap();
+        }
+        Some(Room { was_empty })
+    }
+
+    fn lose(&mut self) {
         self.in_gap = self.in_gap.saturating_add(1);
         self.lost = self.lost.saturating_add(1);
-        // What comes later may need it. There are few at a time.
-        if let Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)) = entry {
-            self.lost_names.insert(number, entry);
-        }
     }
 
     fn end_gap(&mut self) {
         self.entries.push(Entry::Gap(mem::take(&mut self.in_gap)));
-        self.entries.extend(mem::take(&mut self.lost_names).into_values());
+        for name in mem::take(&mut self.lost_names).into_values() {
+            self.entries.push(name);
+        }
         self.entries.push(Entry::At(self.now));
     }
 }
@@ -264,7 +306,7 @@ struct Writer {
 impl Writer {
     fn run(mut self) {
         while let Some((header, entries)) = self.next() {
-            let written = self.write(header, &entries);
+            let written = self.write(header, entries);
             let mut queue = self.shared.lock();
             queue.is_writing = false;
             if let Err(error) = written {
@@ -275,7 +317,7 @@ impl Writer {
     }
 
     /// Waits for entries; `None` when there will be no more.
-    fn next(&mut self) -> Option<(Option<Header>, Vec<Entry>)> {
+    fn next(&mut self) -> Option<(Option<Header>, Log)> {
         let mut queue = self.shared.lock();
         while queue.entries.is_empty() && !queue.is_over {
             queue = self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -291,24 +333,23 @@ impl Writer {
             return None;
         }
         queue.is_writing = true;
-        queue.bytes = 0;
         Some((queue.header.take(), mem::take(&mut queue.entries)))
     }
 
-    fn write(&mut self, header: Option<Header>, entries: &[Entry]) -> io::Result<()> {
+    fn write(&mut self, header: Option<Header>, mut entries: Log) -> io::Result<()> {
         if let Some(header) = header {
             self.out.line(&header)?;
             self.header = Some(header);
         }
-        for entry in entries {
-            match entry {
+        while let Some(entry) = entries.pop() {
+            match &entry {
                 Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)) => {
                     self.names.insert(*number, entry.clone());
                 }
                 Entry::At(now) => self.now = *now,
                 _ => {}
             }
-            self.out.line(entry)?;
+            self.out.line(&entry)?;
             if self.out.is_full() {
                 self.rotate()?;
             }

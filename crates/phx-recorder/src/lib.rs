@@ -90,6 +90,7 @@ mod file;
 mod filler;
 mod header;
 mod hidden;
+mod log;
 mod names;
 mod options;
 mod reader;

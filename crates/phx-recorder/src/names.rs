@@ -34,19 +34,26 @@ pub(crate) enum Of {
 
 impl Names {
     /// The number of a name. A new one is passed to `define` first.
+    #[inline]
     pub(crate) fn number(&mut self, of: Of, name: &str, define: &mut dyn FnMut(Entry)) -> u32 {
-        let latest = match of {
+        match self.latest(of) {
+            Some((latest, number)) if **latest == *name => *number,
+            _ => self.another(of, name, define),
+        }
+    }
+
+    fn latest(&mut self, of: Of) -> &mut Latest {
+        match of {
             Of::Topic => &mut self.topic,
             Of::Event => &mut self.event,
-        };
-        if let Some((latest, number)) = latest
-            && **latest == *name
-        {
-            return *number;
         }
+    }
+
+    fn another(&mut self, of: Of, name: &str, define: &mut dyn FnMut(Entry)) -> u32 {
         if let Some((known, number)) = self.numbers.get_key_value(name) {
-            *latest = Some((Arc::clone(known), *number));
-            return *number;
+            let (known, number) = (Arc::clone(known), *number);
+            *self.latest(of) = Some((known, number));
+            return number;
         }
         self.add(name, define)
     }

@@ -20,6 +20,7 @@ use crate::entry::{
 };
 use crate::header::Header;
 use crate::hidden::HiddenTopics;
+use crate::log::Packed;
 use crate::names::{Names, Of};
 use crate::options::RecordingOptions;
 use crate::sink::Sink;
@@ -37,7 +38,7 @@ pub(crate) fn record(
 ) -> Socket {
     sink.begin(Header::new(&config, seed, options));
     let decisions = Decisions::default();
-    decisions.note(&mut config);
+    let decisions = decisions.note(&mut config).then_some(decisions);
     let serializer = Arc::clone(&config.serializer);
     let mut socket = Socket::new(config, seed);
     socket.observe(Box::new(Recorder {
@@ -61,7 +62,8 @@ struct Recorder<S: Sink> {
     bodies: Bodies,
     /// Stand-ins of topics, if those are hidden.
     hidden: Option<HiddenTopics>,
-    decisions: Decisions,
+    /// `None` if no function of the caller decides anything.
+    decisions: Option<Decisions>,
     serializer: Arc<dyn Serializer>,
     names: Names,
     now: Option<Instant>,
@@ -95,7 +97,7 @@ impl<S: Sink> Recorder<S> {
 
     /// Adds what the caller's functions have decided since the last entry.
     fn add_decisions(&mut self) {
-        while let Some(decided) = self.decisions.take() {
+        while let Some(decided) = self.decisions.as_ref().and_then(Decisions::take) {
             self.add(Entry::Decided(decided));
         }
     }
@@ -125,33 +127,21 @@ impl<S: Sink> Recorder<S> {
         (self.event(event), self.bodies.of(payload))
     }
 
-    fn message(&mut self, len: usize, message: &CoreMessage) -> Entry {
+    #[inline]
+    fn message(&mut self, len: usize, message: &CoreMessage) {
         let (topic, event) = (self.topic(&message.topic), self.event(&message.event));
-        let frame = len as u64;
-        let Some(status) = &message.status else {
-            let payload = self.bodies.of(&message.payload);
-            if message.join_ref.is_none() && message.reference.is_none() {
-                return Entry::Broadcast(topic, event, payload, frame);
-            }
-            let (join_ref, reference) = refs(message);
-            let status = None;
-            return Entry::Message(Message {
-                join_ref,
-                reference,
-                topic,
-                event,
-                status,
-                payload,
-                frame,
-            });
-        };
-        let payload = match status {
-            phx_proto::Status::Error => self.bodies.of_answer(&message.payload),
+        let payload = match message.status {
+            Some(phx_proto::Status::Error) => self.bodies.of_answer(&message.payload),
             _ => self.bodies.of(&message.payload),
         };
-        let (join_ref, reference) = refs(message);
-        let status = Some(StatusIs::of(status));
-        Entry::Message(Message { join_ref, reference, topic, event, status, payload, frame })
+        let frame = len as u64;
+        match Packed::message(message, (topic, event), &payload, frame) {
+            Some(packed) => {
+                self.rested = Rested::No;
+                self.sink.add_message(&packed);
+            }
+            None => self.add(whole(message, (topic, event), payload, frame)),
+        }
     }
 
     #[cold]
@@ -197,7 +187,8 @@ impl<S: Sink> Recorder<S> {
                 Entry::Opened(transport.as_u64(), properties_of(properties))
             }
             Input::Gap(transport) => Entry::MessagesLost(transport.as_u64()),
-            Input::Frame(_, len, Ok(message)) => self.message(len, message),
+            // Already added, as the most frequent one.
+            Input::Frame(_, _, Ok(_)) => return None,
             Input::Frame(transport, len, Err(error)) => self.malformed(transport, len, error),
             Input::Stale(transport) => Entry::Stale(transport.as_u64()),
             Input::Unread(transport) => Entry::Unread(transport.as_u64()),
@@ -255,7 +246,9 @@ impl<S: Sink> Recorder<S> {
             CoreEvent::Message { channel, payload, .. } => {
                 self.digest.write_u64(channel.as_u64());
                 self.digest.write_usize(payload.len());
-                return self.put(Entry::Delivered);
+                self.unchecked = self.unchecked.saturating_add(1);
+                self.rested = Rested::No;
+                return self.sink.add_delivered();
             }
             CoreEvent::UnjoinedMessage { payload, .. } => {
                 payload.len().hash(&mut self.digest);
@@ -286,7 +279,9 @@ impl<S: Sink> Observer for Recorder<S> {
             self.now = Some(now);
             self.add(Entry::At(now.into()));
         }
-        if let Some(entry) = self.entry(input) {
+        if let Input::Frame(_, len, Ok(message)) = input {
+            self.message(len, message);
+        } else if let Some(entry) = self.entry(input) {
             self.add(entry);
         }
     }
@@ -323,6 +318,17 @@ impl<S: Sink> Drop for Recorder<S> {
         self.check();
         self.sink.add(Entry::End);
     }
+}
+
+/// The entry of a message that isn't packed.
+#[cold]
+fn whole(message: &CoreMessage, (topic, event): (u32, u32), payload: Body, frame: u64) -> Entry {
+    let (join_ref, reference) = refs(message);
+    let status = message.status.as_ref().map(StatusIs::of);
+    if join_ref.is_none() && reference.is_none() && status.is_none() {
+        return Entry::Broadcast(topic, event, payload, frame);
+    }
+    Entry::Message(Message { join_ref, reference, topic, event, status, payload, frame })
 }
 
 fn refs(message: &CoreMessage) -> (Option<Ref>, Option<Ref>) {

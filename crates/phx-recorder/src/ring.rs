@@ -1,6 +1,6 @@
 //! A ring in memory: the latest entries of a session, made into lines when they are asked for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use phx_proto::{Config, Socket};
 
 use crate::entry::{Entry, Name};
 use crate::header::Header;
+use crate::log::{Log, PACKED_BYTES, Packed};
 use crate::options::RecordingOptions;
 use crate::recorder::record;
 use crate::sink::Sink;
@@ -79,8 +80,7 @@ pub struct Ring(Arc<Mutex<State>>);
 struct State {
     limits: RingLimits,
     header: Option<Header>,
-    entries: VecDeque<Entry>,
-    bytes: usize,
+    entries: Log,
     /// Names whose entries have left.
     names: BTreeMap<u32, Entry>,
     /// The time of the oldest entry, and of the newest.
@@ -97,8 +97,7 @@ impl Ring {
         Ring(Arc::new(Mutex::new(State {
             limits,
             header: None,
-            entries: VecDeque::new(),
-            bytes: 0,
+            entries: Log::default(),
             names: BTreeMap::new(),
             oldest: Time::default(),
             newest: Time::default(),
@@ -127,14 +126,15 @@ impl Ring {
     ///
     /// That of `writer`.
     pub fn dump_to(&self, mut writer: impl Write) -> io::Result<()> {
-        let (header, first, entries) = {
+        let (header, first, mut entries) = {
             let state = self.lock();
             let Some(header) = state.header.clone() else { return Ok(()) };
             (header, state.first(), state.entries.clone())
         };
         line(&mut writer, &header)?;
-        for entry in first.iter().chain(&entries) {
-            line(&mut writer, entry)?;
+        let entries = std::iter::from_fn(|| entries.pop());
+        for entry in first.into_iter().chain(entries) {
+            line(&mut writer, &entry)?;
         }
         writer.flush()
     }
@@ -142,7 +142,7 @@ impl Ring {
     /// The memory that the entries take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.lock().bytes
+        self.lock().entries.bytes()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -173,18 +173,23 @@ impl State {
         [Entry::Gap(self.left)].into_iter().chain(names).chain([Entry::At(self.oldest)]).collect()
     }
 
-    fn is_over(&self) -> bool {
+    /// There is always room for another entry, which the memory doesn't have to grow for.
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.entries.bytes().saturating_add(PACKED_BYTES) > self.limits.max_bytes
+    }
+
+    fn is_old(&self) -> bool {
         let age = self.newest.0.saturating_sub(self.oldest.0);
-        self.bytes > self.limits.max_bytes || self.limits.max_age.is_some_and(|max| age > max)
+        self.limits.max_age.is_some_and(|max| age > max)
     }
 
     fn drop_oldest(&mut self) {
-        while self.is_over() {
-            let Some(entry) = self.entries.pop_front() else { return };
-            self.bytes = self.bytes.saturating_sub(size(&entry));
+        while (self.is_full() || self.is_old()) && !self.entries.is_empty() {
+            let entry = self.entries.drop_first();
             match entry {
-                Entry::At(at) => self.oldest = at,
-                Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)) => {
+                Some(Entry::At(at)) => self.oldest = at,
+                Some(entry @ (Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)))) => {
                     self.names.insert(number, entry);
                 }
                 _ => {}
@@ -192,20 +197,6 @@ impl State {
             self.left = self.left.saturating_add(1);
         }
     }
-}
-
-/// The memory of an entry.
-pub(crate) fn size(entry: &Entry) -> usize {
-    let beside = match entry {
-        Entry::Name(Name(_, text)) | Entry::CutName(Name(_, text)) => text.len(),
-        Entry::Broadcast(_, _, payload, _) => payload.memory(),
-        Entry::Message(message) => message.payload.memory(),
-        Entry::Push(push) => push.payload.memory(),
-        // Rare ones, with texts that are limited.
-        Entry::Closed(..) | Entry::Malformed(_) | Entry::Returned(_) | Entry::Disconnect(..) => 300,
-        _ => 0,
-    };
-    size_of::<Entry>().saturating_add(beside)
 }
 
 struct Writer(Ring);
@@ -217,8 +208,7 @@ impl Sink for Writer {
         *state = State {
             limits,
             header: Some(header),
-            entries: VecDeque::new(),
-            bytes: 0,
+            entries: Log::default(),
             names: BTreeMap::new(),
             oldest: Time::default(),
             newest: Time::default(),
@@ -228,12 +218,31 @@ impl Sink for Writer {
 
     fn add(&mut self, entry: Entry) {
         let mut state = self.0.lock();
-        state.bytes = state.bytes.saturating_add(size(&entry));
         if let Entry::At(at) = entry {
             state.newest = at;
         }
-        state.entries.push_back(entry);
-        if state.is_over() {
+        state.entries.push(entry);
+        if state.is_full() || state.is_old() {
+            state.drop_oldest();
+        }
+    }
+
+    fn add_message(&mut self, message: &Packed) {
+        self.add_packed(message);
+    }
+
+    fn add_delivered(&mut self) {
+        self.add_packed(&Packed::DELIVERED);
+    }
+}
+
+impl Writer {
+    #[inline]
+    fn add_packed(&mut self, packed: &Packed) {
+        let mut state = self.0.lock();
+        state.entries.push_packed(packed);
+        // The time is as it was.
+        if state.is_full() {
             state.drop_oldest();
         }
     }

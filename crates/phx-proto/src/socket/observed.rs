@@ -16,7 +16,7 @@ macro_rules! observe {
         {
             use crate::observer::Input;
             if let Some(observer) = &mut $cx.observer {
-                let deadline = $cx.timers.next().map(|(at, _)| at);
+                let deadline = $cx.timers.next_at();
                 observer.input($cx.now, deadline, $input);
             }
         }

@@ -70,6 +70,17 @@ impl Timers {
         self.first().map(|(key, why)| (key.at, why))
     }
 
+    /// The moment of [`next`](Self::next), without the reason.
+    #[cfg(feature = "observer")]
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        let call = self.calls.first().map(|(_, (at, _))| *at);
+        let other = self.others.first_key_value().map(|(key, _)| key.at);
+        match (call, other) {
+            (Some(call), Some(other)) => Some(call.min(other)),
+            _ => call.or(other),
+        }
+    }
+
     fn first(&self) -> Option<(TimerKey, TimeoutReason)> {
         let call = self.calls.first().map(|(order, (at, why))| (TimerKey { at: *at, order }, *why));
         let other = self.others.first_key_value().map(|(key, why)| (*key, *why));

@@ -16,6 +16,7 @@ use crate::decisions::Decisions;
 use crate::entry::{Body, Entry, LifecycleIs, Malformed, Message, Name, Properties, Push, Ref};
 use crate::filler::{MAX_FILLER, filler, is_filler};
 use crate::header::Header;
+use crate::log::Packed;
 use crate::names::{MAX_NAME, MAX_NAMES};
 use crate::options::RecordingOptions;
 use crate::recorder::record;
@@ -81,6 +82,12 @@ impl Sink for Made {
         if is_output(&entry) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(entry);
         }
+    }
+
+    fn add_message(&mut self, _: &Packed) {}
+
+    fn add_delivered(&mut self) {
+        self.add(Entry::Delivered);
     }
 }
 
