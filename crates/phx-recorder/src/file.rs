@@ -135,6 +135,7 @@ impl RecordingFile {
         let writer = Writer {
             shared: Arc::clone(&shared),
             out,
+            line: Vec::new(),
             header: None,
             names: BTreeMap::new(),
             now: Time::default(),
@@ -188,12 +189,12 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the thread for the first entry, and again when there are enough.
+    /// Wakes the thread for the first entry, and again when there are enough; `before` were there before.
     #[inline]
-    fn notify(&self, queue: MutexGuard<'_, Queue>, room: Room) {
+    fn notify(&self, queue: MutexGuard<'_, Queue>, before: usize) {
         let len = queue.entries.len();
         drop(queue);
-        if room.was_empty || len == ENOUGH {
+        if (before == 0 && len > 0) || (before < ENOUGH && len >= ENOUGH) {
             self.work.notify_one();
         }
     }
@@ -210,15 +211,16 @@ impl Sink for Feed {
         }
     }
 
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, deliveries: u32, entry: Entry) {
         let Some(file) = &self.0 else { return };
         let mut queue = file.0.0.lock();
+        let before = queue.entries.len();
         if let Entry::At(now) = entry {
             queue.now = now;
         }
-        if let Some(room) = queue.room(size(&entry)) {
+        queue.add_deliveries(deliveries);
+        if queue.makes_room(size(&entry)) {
             queue.entries.push(entry);
-            file.0.0.notify(queue, room);
         } else {
             queue.lose();
             // What comes later may need it. There are few at a time.
@@ -226,52 +228,47 @@ impl Sink for Feed {
                 queue.lost_names.insert(number, entry);
             }
         }
+        file.0.0.notify(queue, before);
     }
 
-    fn add_message(&mut self, message: &Packed) {
-        self.add_packed(message);
-    }
-
-    fn add_delivered(&mut self) {
-        self.add_packed(&Packed::DELIVERED);
-    }
-}
-
-impl Feed {
-    #[inline]
-    fn add_packed(&mut self, packed: &Packed) {
+    fn add_message(&mut self, deliveries: u32, message: &Packed) {
         let Some(file) = &self.0 else { return };
         let mut queue = file.0.0.lock();
-        if let Some(room) = queue.room(PACKED_BYTES) {
-            queue.entries.push_packed(packed);
-            file.0.0.notify(queue, room);
-        } else {
-            queue.lose();
-        }
+        let before = queue.entries.len();
+        queue.add_deliveries(deliveries);
+        queue.add_packed(message);
+        file.0.0.notify(queue, before);
     }
-}
-
-/// Room for an entry in the queue.
-#[derive(Clone, Copy)]
-struct Room {
-    was_empty: bool,
 }
 
 impl Queue {
-    /// Room for an entry of this size, behind a gap's end if one was; `None` if it is lost.
     #[inline]
-    fn room(&mut self, size: usize) -> Option<Room> {
-        let was_empty = self.entries.is_empty();
+    fn add_deliveries(&mut self, count: u32) {
+        (0..count).for_each(|_| self.add_packed(&Packed::DELIVERED));
+    }
+
+    #[inline]
+    fn add_packed(&mut self, packed: &Packed) {
+        if self.makes_room(PACKED_BYTES) {
+            self.entries.push_packed(packed);
+        } else {
+            self.lose();
+        }
+    }
+
+    /// Returns `true` if an entry of this size can be added, behind a gap's end if one was.
+    #[inline]
+    fn makes_room(&mut self, size: usize) -> bool {
         // A gap lasts until the thread takes what waits: short entries would fit, and each would end one.
-        let is_in_gap = self.in_gap > 0 && !was_empty;
+        let is_in_gap = self.in_gap > 0 && !self.entries.is_empty();
         let is_full = self.entries.bytes().saturating_add(size) > MAX_WAITING;
         if self.error.is_some() || is_in_gap || is_full {
-            return None;
+            return false;
         }
         if self.in_gap > 0 {
             self.end_gap();
         }
-        Some(Room { was_empty })
+        true
     }
 
     fn lose(&mut self) {
@@ -297,6 +294,8 @@ enum Out {
 struct Writer {
     shared: Arc<Shared>,
     out: Out,
+    /// The line that is written, whose buffer is kept: the pieces of a line come faster into memory than through writers.
+    line: Vec<u8>,
     header: Option<Header>,
     names: BTreeMap<u32, Entry>,
     now: Time,
@@ -338,7 +337,7 @@ impl Writer {
 
     fn write(&mut self, header: Option<Header>, mut entries: Log) -> io::Result<()> {
         if let Some(header) = header {
-            self.out.line(&header)?;
+            self.line(&header)?;
             self.header = Some(header);
         }
         while let Some(entry) = entries.pop() {
@@ -349,12 +348,18 @@ impl Writer {
                 Entry::At(now) => self.now = *now,
                 _ => {}
             }
-            self.out.line(&entry)?;
+            self.line(&entry)?;
             if self.out.is_full() {
                 self.rotate()?;
             }
         }
         self.out.flush()
+    }
+
+    fn line(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        self.line.clear();
+        line(&mut self.line, value)?;
+        self.out.write(&self.line)
     }
 
     /// Begins another file, with what its entries need of the one before.
@@ -366,13 +371,13 @@ impl Writer {
         std::fs::rename(&*path, old)?;
         *file = BufWriter::new(create(path)?);
         self.part = self.part.saturating_add(1);
-        if let Some(header) = &self.header {
-            self.out.line(&Header { part: self.part, ..header.clone() })?;
+        if let Some(header) = self.header.clone() {
+            self.line(&Header { part: self.part, ..header })?;
         }
-        for name in self.names.values() {
-            self.out.line(name)?;
-        }
-        self.out.line(&Entry::At(self.now))?;
+        let names = mem::take(&mut self.names);
+        names.values().try_for_each(|name| self.line(name))?;
+        self.names = names;
+        self.line(&Entry::At(self.now))?;
         // Without these: there may be more of them than the file shall have bytes.
         if let Out::File { written, .. } = &mut self.out {
             *written = 0;
@@ -382,12 +387,12 @@ impl Writer {
 }
 
 impl Out {
-    fn line(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
         match self {
-            Out::Writer(writer) => line(writer, value),
+            Out::Writer(writer) => writer.write_all(line),
             Out::File { file, written, .. } => {
-                let mut counted = Counted { file, written };
-                line(&mut counted, value)
+                *written = written.saturating_add(line.len() as u64);
+                file.write_all(line)
             }
         }
     }
@@ -401,23 +406,6 @@ impl Out {
 
     fn is_full(&self) -> bool {
         matches!(self, Out::File { written, max_bytes, .. } if written >= max_bytes)
-    }
-}
-
-struct Counted<'a> {
-    file: &'a mut BufWriter<File>,
-    written: &'a mut u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = self.file.write(bytes)?;
-        *self.written = self.written.saturating_add(len as u64);
-        Ok(len)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::hidden::HiddenTopics;
 use crate::log::Packed;
 use crate::names::{Names, Of};
 use crate::options::RecordingOptions;
-use crate::sink::Sink;
+use crate::sink::{Entries, Sink};
 use crate::time::Time;
 
 /// Outputs from one check of the running hash to the next.
@@ -34,15 +34,15 @@ pub(crate) fn record(
     mut config: Config,
     seed: u64,
     options: RecordingOptions,
-    mut sink: impl Sink + 'static,
+    sink: impl Sink + 'static,
 ) -> Socket {
-    sink.begin(Header::new(&config, seed, options));
+    let entries = Entries::new(sink, Header::new(&config, seed, options));
     let decisions = Decisions::default();
     let decisions = decisions.note(&mut config).then_some(decisions);
     let serializer = Arc::clone(&config.serializer);
     let mut socket = Socket::new(config, seed);
     socket.observe(Box::new(Recorder {
-        sink,
+        entries,
         bodies: Bodies::new(options.payloads),
         hidden: options.hides_topics.then(HiddenTopics::default),
         decisions,
@@ -58,7 +58,7 @@ pub(crate) fn record(
 }
 
 struct Recorder<S: Sink> {
-    sink: S,
+    entries: Entries<S>,
     bodies: Bodies,
     /// Stand-ins of topics, if those are hidden.
     hidden: Option<HiddenTopics>,
@@ -92,7 +92,7 @@ impl<S: Sink> fmt::Debug for Recorder<S> {
 impl<S: Sink> Recorder<S> {
     fn add(&mut self, entry: Entry) {
         self.rested = Rested::No;
-        self.sink.add(entry);
+        self.entries.add(entry);
     }
 
     /// Adds what the caller's functions have decided since the last entry.
@@ -103,17 +103,17 @@ impl<S: Sink> Recorder<S> {
     }
 
     fn topic(&mut self, topic: &str) -> u32 {
-        let sink = &mut self.sink;
+        let entries = &mut self.entries;
         if let Some(hidden) = &mut self.hidden {
             let hidden = hidden.hide(topic);
-            return self.names.number(Of::Topic, &hidden, &mut |entry| sink.add(entry));
+            return self.names.number(Of::Topic, &hidden, &mut |entry| entries.add(entry));
         }
-        self.names.number(Of::Topic, topic, &mut |entry| sink.add(entry))
+        self.names.number(Of::Topic, topic, &mut |entry| entries.add(entry))
     }
 
     fn event(&mut self, event: &str) -> u32 {
-        let sink = &mut self.sink;
-        self.names.number(Of::Event, event, &mut |entry| sink.add(entry))
+        let entries = &mut self.entries;
+        self.names.number(Of::Event, event, &mut |entry| entries.add(entry))
     }
 
     fn params(params: &Params) -> Option<Body> {
@@ -138,7 +138,7 @@ impl<S: Sink> Recorder<S> {
         match Packed::message(message, (topic, event), &payload, frame) {
             Some(packed) => {
                 self.rested = Rested::No;
-                self.sink.add_message(&packed);
+                self.entries.add_message(&packed);
             }
             None => self.add(whole(message, (topic, event), payload, frame)),
         }
@@ -248,7 +248,7 @@ impl<S: Sink> Recorder<S> {
                 self.digest.write_usize(payload.len());
                 self.unchecked = self.unchecked.saturating_add(1);
                 self.rested = Rested::No;
-                return self.sink.add_delivered();
+                return self.entries.add_delivered();
             }
             CoreEvent::UnjoinedMessage { payload, .. } => {
                 payload.len().hash(&mut self.digest);
@@ -263,7 +263,7 @@ impl<S: Sink> Recorder<S> {
     fn check(&mut self) {
         self.unchecked = 0;
         // It belongs to the entries before, and changes nothing.
-        self.sink.add(Entry::Check(Hex(self.digest.finish())));
+        self.entries.add(Entry::Check(Hex(self.digest.finish())));
     }
 }
 
@@ -316,7 +316,7 @@ impl<S: Sink> Drop for Recorder<S> {
     fn drop(&mut self) {
         self.add_decisions();
         self.check();
-        self.sink.add(Entry::End);
+        self.entries.add(Entry::End);
     }
 }
 

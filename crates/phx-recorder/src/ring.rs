@@ -173,6 +173,20 @@ impl State {
         [Entry::Gap(self.left)].into_iter().chain(names).chain([Entry::At(self.oldest)]).collect()
     }
 
+    #[inline]
+    fn add_deliveries(&mut self, count: u32) {
+        (0..count).for_each(|_| self.add_packed(&Packed::DELIVERED));
+    }
+
+    #[inline]
+    fn add_packed(&mut self, packed: &Packed) {
+        self.entries.push_packed(packed);
+        // The time is as it was.
+        if self.is_full() {
+            self.drop_oldest();
+        }
+    }
+
     /// There is always room for another entry, which the memory doesn't have to grow for.
     #[inline]
     fn is_full(&self) -> bool {
@@ -216,8 +230,9 @@ impl Sink for Writer {
         };
     }
 
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, deliveries: u32, entry: Entry) {
         let mut state = self.0.lock();
+        state.add_deliveries(deliveries);
         if let Entry::At(at) = entry {
             state.newest = at;
         }
@@ -227,23 +242,9 @@ impl Sink for Writer {
         }
     }
 
-    fn add_message(&mut self, message: &Packed) {
-        self.add_packed(message);
-    }
-
-    fn add_delivered(&mut self) {
-        self.add_packed(&Packed::DELIVERED);
-    }
-}
-
-impl Writer {
-    #[inline]
-    fn add_packed(&mut self, packed: &Packed) {
+    fn add_message(&mut self, deliveries: u32, message: &Packed) {
         let mut state = self.0.lock();
-        state.entries.push_packed(packed);
-        // The time is as it was.
-        if state.is_full() {
-            state.drop_oldest();
-        }
+        state.add_deliveries(deliveries);
+        state.add_packed(message);
     }
 }
