@@ -491,7 +491,11 @@ impl Socket {
         if self.cx.events.is_at_rest() {
             return None;
         }
-        output!(self, event, self.cx.events.poll())
+        #[cfg(feature = "observer")]
+        if self.cx.observer.is_some() {
+            return self.poll_observed_event();
+        }
+        self.cx.events.poll()
     }
 
     /// The moment to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else happens. Changes
@@ -523,6 +527,12 @@ impl Socket {
 /// For recorders.
 #[cfg(feature = "observer")]
 impl Socket {
+    /// The next event, reported to the observer. Apart: without one, a large event isn't copied for it.
+    #[inline(never)]
+    fn poll_observed_event(&mut self) -> Option<Event> {
+        output!(self, event, self.cx.events.poll())
+    }
+
     /// Sets the observer: it sees everything that goes into this socket and comes out of it from now on.
     pub fn observe(&mut self, observer: alloc::boxed::Box<dyn crate::Observer>) {
         self.cx.observer = Some(observer);
