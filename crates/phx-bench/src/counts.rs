@@ -115,12 +115,23 @@ pub(crate) fn allocations(name: &str) -> anyhow::Result<f64> {
 /// Returns the instructions for each repetition, from two runs of this program with the last arguments `short` and
 /// `long`.
 pub(crate) fn instructions(args: &[&str], short: u64, long: u64) -> anyhow::Result<u64> {
+    instructions_with(args, short, long, &[])
+}
+
+/// As [`instructions`], in a process with these variables.
+pub(crate) fn instructions_with(
+    args: &[&str],
+    short: u64,
+    long: u64,
+    variables: &[(&str, &str)],
+) -> anyhow::Result<u64> {
     let total = |times: u64| -> anyhow::Result<u64> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg(std::env::current_exe()?)
             .args(args)
             .arg(times.to_string())
+            .envs(variables.iter().copied())
             .output()
             .context("valgrind doesn't run; `apt-get install valgrind` brings it")?;
         let output_text = String::from_utf8_lossy(&output.stderr);

@@ -33,6 +33,7 @@ usage:
                                         everything side by side, and the goals
   phx-bench scale                       how costs grow with sockets, channels and pushes
   phx-bench recorder [ROUNDS]           what a recorder costs, with the feature `recorder`
+  phx-bench recorder-counts             its instructions in a flood, and whether they are few enough
   phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...
   phx-bench floor none|decode|task|each|batch[@RUNTIME] SCENARIO ARGS...
                                         one scenario, against the server on PERF_PORT
@@ -58,6 +59,13 @@ fn main() -> ExitCode {
         ["scale"] => suite::scale::run(),
         #[cfg(feature = "recorder")]
         ["recorder", rounds @ ..] => recorded(rounds.first()),
+        #[cfg(feature = "recorder")]
+        ["recorder-counts"] => suite::recorded::instructions()
+            .and_then(|table| Ok(writeln!(std::io::stdout(), "{table}")?)),
+        #[cfg(feature = "recorder")]
+        ["recorded-flood", mode, messages] => {
+            recorder::set(mode).and_then(|()| client::run("tokio", &["flood", messages, "80"]))
+        }
         #[cfg(feature = "recorder")]
         ["client", "--record", mode, scenario @ ..] => {
             recorder::set(mode).and_then(|()| client::run("tokio", scenario))

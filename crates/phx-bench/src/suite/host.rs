@@ -27,6 +27,12 @@ impl Server {
         Ok(Server { child, port: port.trim().to_owned() })
     }
 
+    /// The port, for clients that are started elsewhere.
+    #[cfg(feature = "recorder")]
+    pub(super) fn port(&self) -> &str {
+        &self.port
+    }
+
     /// Runs a client or floor to its end; if `pinned`, on the server's core, where no other core must be woken.
     pub(super) fn run(&self, args: &[String], pinned: bool) -> anyhow::Result<Vec<Cost>> {
         let mut command = Command::new(std::env::current_exe()?);
