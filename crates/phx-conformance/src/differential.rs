@@ -28,7 +28,7 @@ pub const RULES: [u8; 14] = [1, 2, 3, 4, 7, 9, 10, 11, 18, 19, 20, 22, 25, 26];
 
 /// The numbers of the deviations that matter over long-poll: users of plain scripts, the transport, and joins that are called
 /// before a session is there. The deadline of a join's call, 9, is marked in any run.
-pub const LONG_POLL_RULES: [u8; 10] = [1, 7, 10, 28, 29, 30, 31, 32, 33, 35];
+pub const LONG_POLL_RULES: [u8; 11] = [1, 7, 10, 28, 29, 30, 31, 32, 33, 34, 35];
 
 /// Number of scripts that are generated and run together.
 const CHUNK: u64 = 100;

@@ -66,10 +66,10 @@ export class DeviatingSocket extends Socket {
     super.connect()
   }
 
-  // 4: the end of the connection is told once, when it is closed or at the latest after 5 s.
+  // 4 and 34: the end of the connection is told once, when it is closed or at the latest after 5 s.
   disconnect(callback, code, reason) {
     const connection = this.connection
-    if (connection && !connection.ended && !connection.closeHandled && this.applies(4)) {
+    if (connection && !connection.ended && !connection.closeHandled && (this.applies(4) || this.applies(34))) {
       this.unclosed = connection
       connection.deadline = setTimeout(() => this.#tellClosed(connection), CLOSE_TIMEOUT_MS)
       connection.transport.afterClose = () => this.#tellClosed(connection)
@@ -95,7 +95,8 @@ export class DeviatingSocket extends Socket {
 
   #tellClosed(connection) {
     if (connection.told) { return }
-    this.mark(4)
+    this.mark(this.world.script.long_poll ? 34 : 4)
+    connection.transport.giveUp?.()
     this.#ended(connection)
     this.stateChangeCallbacks.close.forEach(([, callback]) => callback({ code: 1000 }))
   }

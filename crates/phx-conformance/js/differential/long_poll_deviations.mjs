@@ -2,6 +2,8 @@
 
 import { LongPoll } from "phoenix"
 
+const CLOSING = 2
+
 const MAX_FAILURES = 5
 const MAX_UNREAD = 5
 // Pauses of polls that fail, before a session is looked for again, and before a POST is sent again.
@@ -34,6 +36,8 @@ export function deviating(world) {
     posting = false
     behindPost = false
     pollTimer = null
+    // 34: closes for good, once what was accepted has been sent.
+    finish = null
 
     applies(number) { return world.rules.includes(number) }
 
@@ -49,7 +53,32 @@ export function deviating(world) {
         const isHandled = poll > 0 ? this.#polled(response, poll, place)
           : this.#posted(response, place, again, callback)
         if (!isHandled) { callback(response) }
+        this.#finishIfSent()
       })
+    }
+
+    // 34: what was accepted before a disconnect is sent before the end. Until then pushes that wait do so in their channels,
+    // and what comes is dropped.
+    close(code, reason, wasClean) {
+      const isSending = this.posting || this.unread || this.late
+      if (!this.isActive() || !isSending || !this.applies(34)) { return super.close(code, reason, wasClean) }
+      this.mark(34)
+      this.#pushesOf(this.batchBuffer).forEach(([push, channel]) => this.#return(push, channel))
+      this.readyState = CLOSING
+      this.onmessage = () => {}
+      this.finish = () => {
+        super.close(code, reason, wasClean)
+        this.afterClose?.()
+      }
+    }
+
+    isActive() { return super.isActive() || this.readyState === CLOSING }
+
+    // 34: what hasn't been sent waits for the next session.
+    giveUp() { this.batchBuffer = [] }
+
+    #finishIfSent() {
+      if (this.finish && this.isActive() && !this.posting && !this.unread && !this.late) { this.finish() }
     }
 
     // Polls again, after a pause.
@@ -167,18 +196,27 @@ export function deviating(world) {
 
     // 32: a push behind a POST that is under way waits in its channel, and not in the session.
     #returnPushes() {
-      if (!this.applies(32)) { return }
-      for (const text of this.batchBuffer) {
-        const [, ref] = JSON.parse(text)
-        for (const channel of this.socket.channels) {
-          const push = [...channel.open].find(one => one.ref === ref)
-          if (!push) { continue }
-          this.mark(32)
-          push.cancelRefEvent()
-          push.sent = false
-          channel.pushBuffer.push(push)
-        }
+      if (this.finish || !this.applies(32)) { return }
+      for (const [push, channel] of this.#pushesOf(this.batchBuffer)) {
+        this.mark(32)
+        this.#return(push, channel)
       }
+    }
+
+    #return(push, channel) {
+      push.cancelRefEvent()
+      push.sent = false
+      channel.pushBuffer.push(push)
+    }
+
+    // The pushes of frames, with their channels.
+    #pushesOf(messages) {
+      return messages.flatMap(text => {
+        const [, ref] = JSON.parse(text)
+        return this.socket.channels.flatMap(channel => {
+          return [...channel.open].filter(one => one.ref === ref).map(push => [push, channel])
+        })
+      })
     }
 
     batchSend(messages, offset = 0) {
@@ -186,6 +224,10 @@ export function deviating(world) {
       // What has waited for the answer to a POST.
       const waited = messages === this.batchBuffer
       const kept = this.#pingsFirst(this.#inOrderOfCalls(waited ? this.#wanted(messages) : messages))
+      // 34: no reply is listened to.
+      if (this.finish) {
+        this.#pushesOf(kept).forEach(([push, channel]) => channel.failPushes("disconnected", one => one === push))
+      }
       if (kept.length > 0) {
         super.batchSend(kept)
       } else {

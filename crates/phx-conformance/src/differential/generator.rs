@@ -350,6 +350,9 @@ pub(crate) fn long_poll_script(seed: u64) -> Script {
     if !harmless && extras.u8(0..4) == 0 {
         joins_in_one_answer(&mut extras, &mut steps);
     }
+    if !harmless && extras.u8(0..4) == 0 {
+        disconnect_while_posting(&mut extras, &mut steps);
+    }
     script.steps = steps;
     script.long_poll = true;
     script
@@ -378,6 +381,27 @@ fn joins_in_one_answer(rng: &mut Rng, steps: &mut Vec<Step>) {
     for channel in [first + 1, first, first + 1] {
         steps.extend([Step::Push { channel, timeout: 100_000_000 }, soon(rng)]);
     }
+    steps.extend([Step::Connect, soon(rng), Step::Open]);
+    settle(rng, steps);
+}
+
+/// A disconnect while pushes wait for the answer to a POST: they are sent before the end, or after the next join if there is
+/// no answer in time, or the user connects again before it.
+fn disconnect_while_posting(rng: &mut Rng, steps: &mut Vec<Step>) {
+    settle(rng, steps);
+    let channel = steps.iter().filter(|step| matches!(step, Step::Join { .. })).count();
+    let join = Step::Join { topic: "room:last".to_owned(), timeout: 10_000, replace: true };
+    steps.extend([join, soon(rng)]);
+    let answers_in = rng.u64(1_000_000..7_500_000);
+    steps.push(Step::Harm { method: "POST", status: 200, us: Some(answers_in) });
+    if rng.bool() {
+        let status = pick(rng, &[200, 410, 500, 502, 0]);
+        steps.push(Step::Harm { method: "POST", status, us: Some(rng.u64(1_000..500_000)) });
+    }
+    for _ in 0..rng.usize(1..5) {
+        steps.extend([Step::Push { channel, timeout: 100_000_000 }, soon(rng)]);
+    }
+    steps.extend([Step::Disconnect, Step::Wait { us: rng.u64(100_000..9_000_000) }]);
     steps.extend([Step::Connect, soon(rng), Step::Open]);
     settle(rng, steps);
 }

@@ -313,9 +313,7 @@ impl<'a> World<'a> {
                 }
             }
             Action::Close { transport, .. } if self.long_poll => {
-                // Nothing is asked of the server, so it is over at once.
-                self.end_session(self.index(transport));
-                self.socket.handle_closed(self.instant(), transport, CloseCause::io(""));
+                self.finish_session(self.index(transport));
             }
             Action::Close { transport, code, reason, .. } => {
                 let index = self.index(transport);

@@ -20,13 +20,23 @@ pub(super) struct Requests {
     session: Session,
     get: Option<ExchangeId>,
     post: Option<ExchangeId>,
+    is_open: bool,
+    /// True once it ends as soon as the server has answered for all frames.
+    closing: bool,
+}
+
+impl Requests {
+    /// True if it is closing, and the server has answered for all frames.
+    fn is_over(&self) -> bool {
+        self.closing && self.post.is_none() && self.session.room().is_some()
+    }
 }
 
 impl World<'_> {
     /// Makes the session of an attempt to connect.
     pub(super) fn create(&mut self, request: &phx_proto::Request) -> Requests {
         let session = Session::new(request, SessionConfig::default(), self.token_place);
-        Requests { session, get: None, post: None }
+        Requests { session, get: None, post: None, is_open: false, closing: false }
     }
 
     /// The time limits of the sessions.
@@ -117,29 +127,50 @@ impl World<'_> {
                 let transport = self.transports[index].id;
                 self.report_session(index, transport, event);
             }
+            if self.requests(index).is_some_and(|it| it.is_over()) {
+                happened = true;
+                self.close_session(index, CloseCause::io(""));
+            }
         }
         happened
     }
 
+    /// Ends a session once what it was given is sent, as the transport does.
+    pub(super) fn finish_session(&mut self, index: usize) {
+        match self.requests(index) {
+            Some(requests) if requests.is_open => requests.closing = true,
+            _ => self.close_session(index, CloseCause::io("")),
+        }
+    }
+
+    fn close_session(&mut self, index: usize, cause: CloseCause) {
+        let now = self.instant();
+        let transport = self.transports[index].id;
+        self.end_session(index);
+        self.socket.handle_closed(now, transport, cause);
+    }
+
     fn report_session(&mut self, index: usize, transport: TransportId, event: SessionEvent) {
         let now = self.instant();
+        let is_closing = self.requests(index).is_some_and(|it| it.closing);
         match event {
             SessionEvent::Opened => {
+                if let Some(requests) = self.requests(index) {
+                    requests.is_open = true;
+                }
                 let properties = TransportKind::LongPoll.properties();
                 self.socket.handle_opened_with(now, transport, properties);
             }
+            SessionEvent::Frame(_) | SessionEvent::Gap if is_closing => {}
             SessionEvent::Frame(frame) => self.socket.handle_frame(now, transport, frame),
             SessionEvent::Gap => self.socket.handle_gap(now, transport),
-            SessionEvent::Closed(cause) => {
-                self.end_session(index);
-                self.socket.handle_closed(now, transport, cause);
-            }
+            SessionEvent::Closed(cause) => self.close_session(index, cause),
             other => self.log("connection", format!("{other:?}")),
         }
     }
 
     /// Forgets a session.
-    pub(super) fn end_session(&mut self, index: usize) {
+    fn end_session(&mut self, index: usize) {
         if let Some(requests) = self.transports.get_mut(index).and_then(|it| it.requests.take()) {
             self.token_place = requests.session.token_place();
         }
