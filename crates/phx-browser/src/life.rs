@@ -190,7 +190,7 @@ async fn events_of_scripts_change_nothing(pages: SocketAddr) {
           }
         }";
     page.browser.run(lie).await;
-    page.tell("push", json!("still there")).await;
+    page.command("push", json!("still there")).await;
     page.until("room:a shout \"still there\"", 1).await;
     assert_eq!(page.counters().await["opened"], 1);
 
@@ -209,7 +209,7 @@ async fn nothing_secret_is_written_to_the_console(pages: SocketAddr) {
     let server = demo();
     let page = Page::open(pages, &server, json!({ "secret": SECRET, "delay": 20 })).await;
     page.browser.run("console.info('the console is heard')").await;
-    page.tell("push", json!(SECRET)).await;
+    page.command("push", json!(SECRET)).await;
     page.until(&format!("shout \"{SECRET}\""), 1).await;
     order(&server, Order::InjectText(format!("[{SECRET}"))).await;
     order(&server, Order::InjectBinary(SECRET.as_bytes().to_vec())).await;
@@ -229,9 +229,9 @@ async fn what_was_used_is_given_back(pages: SocketAddr) {
     let page = Page::open(pages, &server, json!({})).await;
     let mut sizes = Vec::new();
     for round in 1..=2 {
-        page.tell("echoes", json!(5_000)).await;
+        page.command("echoes", json!(5_000)).await;
         page.until("echoes done", round).await;
-        page.tell("reconnects", json!(500)).await;
+        page.command("reconnects", json!(500)).await;
         page.until("reconnects done", round).await;
         page.browser
             .run("seen.splice(0, seen.length, ...seen.filter(text => text.endsWith('done')))")
@@ -249,7 +249,7 @@ async fn plain_text_from_a_secure_page_is_refused_by_name(pages: SocketAddr) {
     let port = identity.terminate(None, pages, &tokio::runtime::Handle::current());
     let page = Page::load(&format!("https://localhost:{port}/life.html"), false).await;
     assert_eq!(page.browser.run("return location.protocol").await, "https:");
-    page.tell("open", json!({ "url": "ws://192.0.2.1/socket", "delay": FOREVER })).await;
+    page.command("open", json!({ "url": "ws://192.0.2.1/socket", "delay": FOREVER })).await;
     page.until("close", 1).await;
     let seen = page.seen().await.concat();
     assert!(seen.contains("use `wss://`"), "{seen}");

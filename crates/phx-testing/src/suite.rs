@@ -145,7 +145,7 @@ macro_rules! list {
                 the_longest_times_never_end;
                 hooks_of_a_disconnect_have_run_when_its_future_is_done;
                 hooks_of_a_refused_connect_have_run_when_its_future_is_done
-                    not_in_a_page "a page isn't told of a refusal, so none is final";
+                    not_in_a_page "a page can't see a refusal, so none is final";
             }
             faults {
                 after_a_cut_the_channel_rejoins_and_streams_have_a_gap;
@@ -158,7 +158,7 @@ macro_rules! list {
                 garbage_does_no_harm;
                 nobody_listens;
                 a_refusal_for_good_is_the_error_of_connect
-                    not_in_a_page "a page isn't told of a refusal, so none is final";
+                    not_in_a_page "a page can't see a refusal, so none is final";
                 a_server_that_says_nothing_is_given_up;
             }
             load {

@@ -24,7 +24,7 @@ impl Page {
         if let (Some(all), Value::Object(options)) = (all.as_object_mut(), options) {
             all.extend(options);
         }
-        page.tell("open", all).await;
+        page.command("open", all).await;
         page.until("end:a Joined", 1).await;
         page.until("room:a Joined", 1).await;
         page
@@ -42,14 +42,14 @@ impl Page {
     }
 
     /// Gives the client a command, and returns the answer.
-    pub(super) async fn tell(&self, what: &str, value: Value) -> Value {
+    pub(super) async fn command(&self, what: &str, value: Value) -> Value {
         let command = Value::from(json!([what, value]).to_string());
         let answer = self.browser.run_with("return command(arguments[0])", &[command]).await;
         serde_json::from_str(answer.as_str().expect("an answer")).expect("JSON")
     }
 
     pub(super) async fn counters(&self) -> Value {
-        self.tell("counters", Value::Null).await
+        self.command("counters", Value::Null).await
     }
 
     /// Waits until the page has noted something with `text` in it `count` times.

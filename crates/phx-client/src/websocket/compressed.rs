@@ -66,6 +66,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Compressed<S> {
         }
     }
 
+    // Cold: where nothing was agreed, a message costs what it costs without the feature.
+    #[cold]
     pub(super) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,

@@ -426,7 +426,7 @@ class DeviatingChannel extends Channel {
       this.mark(3)
       this.#leaveKnown(timeout, hooks)
     } else {
-      // 19: the server doesn't know the channel, and isn't told.
+      // 19: the server doesn't know the channel, and gets no frame about it.
       if (connected && !this.applies(19)) { return super.leave(timeout) }
       if (connected) { this.mark(19) }
       hooks.ok?.()

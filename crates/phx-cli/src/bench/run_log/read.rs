@@ -87,7 +87,7 @@ impl Log {
         let rewound = self.file.rewind();
         rewound.map_err(|error| format!("can't read {} again: {error}", self.name))?;
         let head = read(&mut self.file, &self.name, Some(each))?;
-        // The steps tell which windows are whose.
+        // The steps show which windows are whose.
         if head.steps != self.head.steps {
             return Err(format!("{} was changed while it was read", self.name));
         }
