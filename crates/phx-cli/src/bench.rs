@@ -118,6 +118,7 @@ async fn run_pushes(
     let (sockets, rate) = (options.sockets, options.rate);
     let rate = rate.map(|rate| format!(", {rate} pushes/s")).unwrap_or_default();
     let load = format!("{sockets} sockets x {} channels{rate}", options.channels);
+    terminal::say(&styled(DIM, machine.in_words()));
     guard::check(&[&options.url], &load, share.len() as u64, machine, options.yes)?;
     let plan = Plan::of_pushes(options, options.payload()?.len());
     let outputs = Outputs::create(options, &plan).map_err(Failure::usage)?;

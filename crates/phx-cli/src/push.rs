@@ -51,7 +51,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE|-", value_parser = value::path)]
     binary: Option<String>,
 
-    /// Don't wait for a reply.
+    /// Ask for no reply: the frame has no ref.
     #[arg(long, conflicts_with = "json")]
     no_reply: bool,
 
@@ -137,8 +137,12 @@ impl Pushing<'_> {
 
     async fn one_by_one(&mut self) -> Result<(), Failure> {
         for _ in 0..self.options.repeat {
-            if let Some(reply) = self.push()? {
-                self.outcome(reply.await)?;
+            match self.options.no_reply {
+                true => self.send().await?,
+                false => {
+                    let reply = self.push()?;
+                    self.outcome(reply.await)?;
+                }
             }
         }
         Ok(())
@@ -155,7 +159,10 @@ impl Pushing<'_> {
                     _ = ticks.tick(), if replies.len() < IN_FLIGHT => break,
                 }
             }
-            replies.extend(self.push()?);
+            match self.options.no_reply {
+                true => self.send().await?,
+                false => replies.push(self.push()?),
+            }
         }
         while let Some(reply) = replies.next().await {
             self.outcome(reply)?;
@@ -163,17 +170,16 @@ impl Pushing<'_> {
         Ok(())
     }
 
-    /// Pushes once; `None` if the user wants no reply.
-    fn push(&self) -> Result<Option<PushReply>, Failure> {
-        let Options { timeout, no_reply, .. } = self.options;
+    /// Pushes once, without a reply: it ends when the connection has taken the frame.
+    async fn send(&self) -> Result<(), Failure> {
+        Ok(self.channel.push_without_reply(self.event.clone(), self.payload.clone()).await?)
+    }
+
+    fn push(&self) -> Result<PushReply, Failure> {
         let (event, payload) = (self.event.clone(), self.payload.clone());
-        let push = self.channel.push_with_timeout(*timeout, event, payload);
+        let push = self.channel.push_with_timeout(self.options.timeout, event, payload);
         let push: Push<()> = push.accepted()?;
-        if *no_reply {
-            push.detach()?;
-            return Ok(None);
-        }
-        Ok(Some(push.reply()))
+        Ok(push.reply())
     }
 
     /// Prints a reply, and remembers the first that isn't ok.

@@ -92,7 +92,7 @@ pub(crate) fn read(path: &str) -> Result<Program, Failure> {
     let mut reader = Reader::new(path);
     let parsed = text.lines().try_for_each(|line| reader.add(line)).and_then(|()| reader.end());
     let checked = parsed.and_then(|program| {
-        program.check_variables(&BUILT_IN)?;
+        program.check_variables(&BUILT_IN, &text)?;
         Ok(program)
     });
     checked.map_err(|flaw| Failure::usage(format!("{name}, {flaw}")))

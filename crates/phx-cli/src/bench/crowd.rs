@@ -364,16 +364,21 @@ fn check(program: &Program) -> Result<(), Flaw> {
         let flaw = |text: &str| Err(Flaw { line: step.line, text: text.to_owned() });
         match &step.task {
             Task::Listen { .. } | Task::Params { .. } => {
-                return flaw("a load performs neither `listen` nor `params`: `phx script` does");
+                return flaw(
+                    "a load performs neither `listen` nor `params`, `phx script` does: expected another step at column 1",
+                );
             }
             Task::Wait(Pattern { kind, .. }) if *kind != Kind::Message => {
-                return flaw("a load waits for messages only: expected no `kind`");
+                return flaw("a load waits for messages only: expected no `kind` at column 1");
             }
             _ => {}
         }
     }
     if program.steps().next().is_none() {
-        return Err(Flaw { line: 1, text: "expected a step, and there is none".to_owned() });
+        return Err(Flaw {
+            line: 1,
+            text: "expected a step, and there is none at column 1".to_owned(),
+        });
     }
     Ok(())
 }

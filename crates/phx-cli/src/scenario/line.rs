@@ -119,7 +119,10 @@ impl Fields {
         let kind = self.r#do.clone();
         Ok(match &*kind {
             "loop" => Line::Loop(self.limits(text)?),
-            "group" => Line::Group(self.name.take().ok_or_else(|| needs(&kind, "a `name`"))?),
+            "group" => {
+                let name = self.name.take().ok_or_else(|| needs(&kind, "a `name`"))?;
+                Line::Group(checked_name(text, name)?)
+            }
             "choose" => Line::Choose,
             "option" => Line::Option(self.count(text, "weight")?.unwrap_or(1)),
             "end" => Line::End,
@@ -241,7 +244,7 @@ impl Fields {
             "page" | "mount" | "click" | "form" | "patch" | "navigate" | "upload" => {
                 Task::Live(self.live(&kind, text)?)
             }
-            "" => return Err("the line has no `do`".to_owned()),
+            "" => return Err(at(text, "do", "the line has no `do`: expected the name of a step")),
             name => {
                 let text_of =
                     format!("there is no step `{}`: expected one of {STEPS}", shown(name));
@@ -533,6 +536,7 @@ mod tests {
             (r#"{"do":"loop","times":0}"#, "from 1 to 1000000000 at column 14"),
             (r#"{"do":"option","weight":0}"#, "from 1 to 1000000000 at column 16"),
             (r#"{"do":"group"}"#, "`group` needs a `name`"),
+            (r#"{"do":"group","name":""}"#, "expected a name of 1 to 128 bytes at column 15"),
             (r#"{"do":"end","id":1}"#, "`end` has no `id`"),
             (r#"{"do":"data","file":"no/such"}"#, "no/such"),
             (r#"{"do":"page"}"#, "`page` needs a `path`"),

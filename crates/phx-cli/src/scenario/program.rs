@@ -76,8 +76,8 @@ impl Program {
         &self.names
     }
 
-    /// Returns the first step that needs a variable which nothing sets, apart from these.
-    pub(crate) fn check_variables(&self, known: &[&str]) -> Result<(), Flaw> {
+    /// Returns the first step that needs a variable which nothing sets, apart from these. `source` is the program's text.
+    pub(crate) fn check_variables(&self, known: &[&str], source: &str) -> Result<(), Flaw> {
         let mut set: BTreeSet<Arc<str>> = known.iter().map(|name| Arc::from(*name)).collect();
         for step in self.steps() {
             set.extend(step.save.iter().map(|(name, _)| Arc::clone(name)));
@@ -95,14 +95,22 @@ impl Program {
                 }
             });
             if let Some(name) = unset {
+                let column = column_of(&format!("${{{name}}}"), step.line, source);
                 let text = format!(
-                    "nothing gives `{name}` a value: expected a `set`, `data` or `save` of it"
+                    "nothing gives `{name}` a value: expected a `set`, `data` or `save` of it at column {column}"
                 );
                 return Err(Flaw { line: step.line, text });
             }
         }
         Ok(())
     }
+}
+
+/// The column of a text in a line, or of the line's start if it is written in another way.
+fn column_of(text: &str, line: u64, source: &str) -> usize {
+    let line = usize::try_from(line.saturating_sub(1)).ok().and_then(|at| source.lines().nth(at));
+    let before = line.and_then(|line| line.split_once(text)).map(|(before, _)| before);
+    before.map_or(0, |before| before.chars().count()).saturating_add(1)
 }
 
 /// Makes programs of lines.
@@ -128,7 +136,7 @@ impl Builder {
         let flaw = |text: String| Flaw { line: number, text };
         let here = self.program.ops.len();
         if here >= MAX_LINES {
-            return Err(flaw(format!("expected at most {MAX_LINES} lines of steps")));
+            return Err(flaw(format!("expected at most {MAX_LINES} lines of steps at column 1")));
         }
         let needs_option = self.options().is_some_and(|options| options.is_empty());
         if needs_option && !matches!(line, Line::Option(_)) {
@@ -160,7 +168,7 @@ impl Builder {
     /// Returns the program, or the block that is still open as a flaw, and begins another one.
     pub(crate) fn take(&mut self) -> Result<Program, Flaw> {
         if let Some(block) = self.open.last() {
-            let text = "expected an `end` of this block".to_owned();
+            let text = "expected an `end` of this block at column 1".to_owned();
             return Err(Flaw { line: block.line, text });
         }
         Ok(std::mem::take(&mut self.program))
@@ -168,7 +176,9 @@ impl Builder {
 
     fn open(&mut self, line: u64, op: Op) -> Result<(), String> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(format!("expected at most {MAX_DEPTH} blocks within each other"));
+            return Err(format!(
+                "expected at most {MAX_DEPTH} blocks within each other at column 1"
+            ));
         }
         self.open.push(Block { line, start: self.program.ops.len(), jumps: Vec::new() });
         self.program.ops.push(op);
@@ -233,7 +243,7 @@ impl Builder {
         }
         if names.len() >= MAX_NAMES {
             return Err(format!(
-                "expected at most {MAX_NAMES} different names of steps: a `name` may be that of several"
+                "expected at most {MAX_NAMES} different names of steps at column 1: a `name` may be that of several"
             ));
         }
         names.push(named);
@@ -271,7 +281,7 @@ mod tests {
             (&deep(2), "line 2: expected an `end`"),
         ] {
             let error = build(lines).unwrap_err().to_string();
-            assert!(error.starts_with(why), "{error}");
+            assert!(error.starts_with(why) && error.ends_with(" at column 1"), "{error}");
         }
     }
 
@@ -312,13 +322,15 @@ mod tests {
 
     #[test]
     fn a_variable_that_nothing_sets_is_found() {
-        let program = build(
-            "{\"do\":\"group\",\"name\":\"g\"}\n\
+        let lines = "{\"do\":\"group\",\"name\":\"g\"}\n\
              {\"do\":\"join\",\"topic\":\"room:${user}\",\"save\":{\"id\":\"/id\"}}\n\
              {\"do\":\"push\",\"topic\":\"a\",\"event\":\"${id}\",\"payload\":[\"${n}\"]}\n\
-             {\"do\":\"end\"}",
-        );
-        let flaw = program.unwrap().check_variables(&["user"]).unwrap_err().to_string();
-        assert!(flaw.starts_with("line 3: nothing gives `n` a value: expected"), "{flaw}");
+             {\"do\":\"end\"}";
+        let program = build(lines).unwrap();
+        let flaw = |source| program.check_variables(&["user"], source).unwrap_err().to_string();
+        let of_lines = flaw(lines);
+        assert!(of_lines.starts_with("line 3: nothing gives `n` a value: expected"), "{of_lines}");
+        assert!(of_lines.ends_with(" at column 54"), "{of_lines}");
+        assert!(flaw("").ends_with(" at column 1"));
     }
 }

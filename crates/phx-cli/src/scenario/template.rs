@@ -9,6 +9,9 @@ use super::variables::{Variable, Variables};
 /// Bytes of a text or a payload whose placeholders are filled in.
 pub(crate) const MAX_FILLED: usize = 16 << 20;
 
+/// Bytes that are set aside for a value; larger ones make the text grow.
+const VALUE_SIZE: usize = 20;
+
 /// Characters of a variable's name.
 pub(crate) const MAX_NAME: usize = 64;
 
@@ -155,7 +158,7 @@ impl Json {
         match self {
             Json::Fixed(payload) => Ok(payload.clone()),
             Json::Parts(parts) => {
-                let mut json = String::new();
+                let mut json = String::with_capacity(expected_size(parts));
                 for part in parts {
                     match part {
                         Part::Value(name) => value(variables, name)?.write_json(&mut json),
@@ -208,12 +211,22 @@ fn names(parts: &[Part]) -> impl Iterator<Item = &Arc<str>> {
 }
 
 fn fill(parts: &[Part], variables: &Variables) -> Result<String, Unfilled> {
-    let mut text = String::new();
+    let mut text = String::with_capacity(expected_size(parts));
     for part in parts {
         write(part, variables, &mut text)?;
         limit(&text)?;
     }
     Ok(text)
+}
+
+/// The bytes of a filled template if its values are as short as most are, so that filling it allocates once.
+fn expected_size(parts: &[Part]) -> usize {
+    parts.iter().fold(0, |sum, part| {
+        sum.saturating_add(match part {
+            Part::Literal(literal) => literal.len(),
+            Part::Value(_) | Part::Within(_) => VALUE_SIZE,
+        })
+    })
 }
 
 fn write(part: &Part, variables: &Variables, to: &mut String) -> Result<(), Unfilled> {

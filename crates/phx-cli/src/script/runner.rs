@@ -156,13 +156,15 @@ impl Runner {
                 let channel = self.joined(&topic)?.channel.clone();
                 let (Content::Json(payload) | Content::Binary(payload)) = payload;
                 let (sent, payload) = self.supabase.pushed(&event, payload)?;
+                if expect == Expect::None {
+                    let sent = channel.push_without_reply(sent, payload);
+                    let sent = self.while_open(timeout(step.timeout, sent)).await?;
+                    return Ok(
+                        sent.map_err(|_| Failure::timed_out("the push wasn't sent in time"))??
+                    );
+                }
                 let push = channel.push_with_timeout(step.timeout, sent, payload);
                 let push: phx_tokio::Push<()> = push.accepted()?;
-                if expect == Expect::None {
-                    // The socket accepted the push.
-                    let _ = push.detach();
-                    return Ok(());
-                }
                 let reply = self.while_open(push.reply()).await?;
                 let answer = self.replied(&origin, &channel, &event, expect, reply).await?;
                 self.save(step, Some(&answer))

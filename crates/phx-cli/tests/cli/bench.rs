@@ -55,6 +55,23 @@ async fn at_a_rate() {
 }
 
 #[tokio::test]
+async fn what_the_machine_allows_is_said_first() {
+    let server = Server::start().await;
+    let ended = phx(&["bench", &server.url, "-d", "100ms"]).await;
+    let allows = "this machine allows ";
+    assert!(ended.err.starts_with(allows) && ended.out.contains("replies"), "{ended:?}");
+    let nowhere = "ws://127.0.0.1:1/socket";
+    let more = ["--source", "127.0.0.2", "--source", "127.0.0.3"];
+    let ended = phx(&[&["bench", nowhere][..], &more].concat()).await;
+    ended.badly(3, "ports of each of 2 source addresses");
+    assert!(ended.err.starts_with(allows), "{ended:?}");
+    phx(&["bench", nowhere, "--sockets", "100000"])
+        .await
+        .badly(2, "100000 connections are too many: this machine allows");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
 async fn a_payload_of_ones_own() {
     let server = Server::start().await;
     let directory = TempDir::new().unwrap();

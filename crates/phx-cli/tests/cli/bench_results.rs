@@ -186,7 +186,14 @@ async fn metrics_are_served_while_the_run_goes_on() {
         }
     };
     timeout(PATIENCE, has_figures).await.expect("figures in time");
-    assert!(http(address, "GET / HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404 "));
+    for path in ["/", "/metrics/", "/metrics/x", "//metrics"] {
+        let answer = http(address, &format!("GET {path} HTTP/1.1\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 404 ") && !answer.contains("phx_bench"), "{answer}");
+    }
+    // As long as a head may be, and it isn't whole.
+    let long = "GET /metrics HTTP/1.1\r\nA: ".to_owned();
+    let long = long.clone() + &"x".repeat((8 << 10) - long.len());
+    assert!(http(address, &long).await.starts_with("HTTP/1.1 431 "));
     let taken = ["bench", &server.url, "--prometheus-listen", address];
     phx(&taken).await.badly(2, &format!("can't listen on {address}: "));
 
@@ -209,6 +216,18 @@ async fn metrics_are_served_while_the_run_goes_on() {
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.out.contains("errors       0"), "{ended:?}");
     assert!(TcpStream::connect(address).await.is_err(), "it ends with the run");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn metrics_for_other_machines_come_with_a_warning() {
+    let server = Server::start().await;
+    let open = ["bench", &server.url, "-d", "100ms", "--prometheus-listen", "0.0.0.0:0"];
+    let ended = phx(&open).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.err.contains("metrics are on http://0.0.0.0:"), "{ended:?}");
+    assert!(ended.err.contains("can be reached from other machines"), "{ended:?}");
+    phx(&["bench", &server.url, "--prometheus-listen", "localhost:1"]).await.badly(2, "a port");
     server.stops_empty().await;
 }
 

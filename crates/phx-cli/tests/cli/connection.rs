@@ -292,7 +292,7 @@ async fn many_connections_read_a_value_once_and_warn_once() {
     let mut bench = Phx::spawn(bench.env("PHX_PARAMS", "token=@-"));
     bench.say("s3cret").await;
     bench.close_input();
-    bench.ends().await.well();
+    bench.ends().await.measured();
     server.stops_empty().await;
 
     let url = raw(|message: &Received| vec![message.reply("ok", &json!({}))]).await;

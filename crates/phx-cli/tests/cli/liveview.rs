@@ -17,17 +17,30 @@ async fn run(steps: &str, options: &[&str]) -> Ended {
     fs::write(&path, steps).unwrap();
     let url = format!("ws://{}/live", app.address());
     let bench = ["bench", &url, "--scenario", path.to_str().unwrap(), "--passes", "1", "--json"];
-    let ended = phx(&[&bench[..], options].concat()).await;
+    let files = ["page.html", "log.hdr", "series.csv", "figures.prom"];
+    let files = files.map(|name| folder.path().join(name).display().to_string());
+    let [page, log, series, figures] = &files;
+    let outputs = ["-o", page, "--hdr", log, "--series", series, "--prometheus", figures];
+    let ended = phx(&[&bench[..], &outputs, options].concat()).await;
     tokio::time::timeout(PATIENCE, app.stop()).await.unwrap();
+    for file in &files {
+        has_no_secret(&fs::read_to_string(file).unwrap());
+    }
     ended
+}
+
+#[track_caller]
+fn has_no_secret(text: &str) {
+    for secret in ["csrf-", "cookie-", "session-", "static-", "upload-token"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
 }
 
 #[track_caller]
 fn steps(ended: &Ended) -> Vec<Value> {
     let result: Value = serde_json::from_str(&ended.out).expect(&ended.out);
-    for secret in ["csrf-", "cookie-", "session-", "static-", "upload-token"] {
-        assert!(!ended.out.contains(secret) && !ended.err.contains(secret), "{ended:?}");
-    }
+    has_no_secret(&ended.out);
+    has_no_secret(&ended.err);
     result["steps"].as_array().unwrap().clone()
 }
 

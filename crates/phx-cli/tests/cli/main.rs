@@ -14,6 +14,7 @@ mod bench_generator;
 mod bench_machines;
 mod bench_merge;
 mod bench_results;
+mod bench_rules;
 mod canary;
 mod connection;
 mod ended;

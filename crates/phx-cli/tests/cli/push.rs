@@ -92,7 +92,12 @@ async fn a_push_that_nobody_waits_for_arrives() {
     let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
     let push = ["push", "--no-reply", &server.url, "room:a", "shout", r#"{"n":7}"#];
     assert_eq!(phx(&[&push[..], &["--repeat", "3"]].concat()).await.well(), "");
-    for _ in 0..3 {
+    let at_a_rate = ["--repeat", "3", "--rate", "1000", "-vv"];
+    let ended = phx(&[&push[..], &at_a_rate].concat()).await;
+    assert_eq!((ended.code, &*ended.out), (Some(0), ""), "{ended:?}");
+    let frame = r#"> ["2",null,"room:a","shout",{"n":7}]"#;
+    assert_eq!(ended.err.matches(frame).count(), 3, "no ref: the server owes nothing: {ended:?}");
+    for _ in 0..6 {
         assert_eq!(join.record("message").await["payload"], json!({ "n": 7 }));
     }
     join.interrupted().await.well();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::raw::raw;
 use crate::support::{Ended, Phx, Server, phx};
 
 /// A folder with a scenario and its data.
@@ -147,13 +148,20 @@ async fn loops_groups_and_choices() {
 #[tokio::test]
 async fn mistakes_are_found_before_anything_runs() {
     let start = in_a_room("");
+    let deep = "{\"do\": \"group\", \"name\": \"g\"}\n".repeat(17);
     let folder = Folder::with("");
     folder.write("empty.csv", "name\n");
     for (steps, why) in [
         (r#"{"do": "dance"}"#, "line 3: there is no step `dance`: expected one of connect, join"),
         (r#"  {"do": "sleep", "ms": "hush"}"#, "line 3: expected a whole number at column 30"),
-        (r#"{"do": "push", "topic": "a", "event": "${hush}"}"#, "nothing gives `hush` a value"),
-        (r#"{"do": "loop", "times": 3}"#, "line 3: expected an `end` of this block"),
+        (
+            r#"{"do": "push", "topic": "a", "event": "${hush}"}"#,
+            "line 3: nothing gives `hush` a value: expected a `set`, `data` or `save` of it at column 40",
+        ),
+        (r#"{"do": "loop", "times": 3}"#, "line 3: expected an `end` of this block at column 1"),
+        (r#"{"do": "loop", "times": 0}"#, "line 3: expected a whole number from 1 to 1000000000"),
+        (&deep, "line 19: expected at most 16 blocks within each other at column 1"),
+        (r#"{"do": "join", "topic": "a", "save": {"b": "c"}}"#, "expected JSON pointers"),
         (
             r#"{"do": "data", "file": "empty.csv"}"#,
             "empty.csv: it has no rows: expected a line of names",
@@ -265,6 +273,36 @@ async fn users_end_after_their_passes() {
     let open = ["--arrival-rate", "1", "--passes", "1"];
     run(&server, &scenario, &open).await.badly(2, "cannot be used with");
     server.stops_empty().await;
+}
+
+/// A push that wants no reply holds nothing afterwards: its frame has no ref, which the server could answer.
+#[tokio::test]
+async fn a_push_that_expects_nothing_waits_for_nothing() {
+    let url = raw(|message| match message.event() {
+        "phx_join" => vec![message.reply("ok", &json!({}))],
+        "echo" => vec![message.reply("ok", message.payload())],
+        _ => Vec::new(),
+    })
+    .await;
+    let scenario = r#"{"do": "connect"}
+        {"do": "join", "topic": "room:a"}
+        {"do": "loop", "times": 5000}
+        {"do": "push", "topic": "room:a", "event": "mute", "payload": "${pass}", "expect": "none", "timeout_ms": 3600000}
+        {"do": "end"}
+        {"do": "push", "topic": "room:a", "event": "echo"}"#;
+    let folder = Folder::with(scenario);
+    let bench = ["bench", &url, "--scenario", &folder.scenario(), "--passes", "1", "--json", "-vv"];
+    let ended = phx(&bench).await;
+    let mute = step(&ended, "push mute");
+    assert_eq!((&mute["count"], &mute["errors"]), (&json!(5000), &json!({})), "{mute}");
+    assert_eq!(step(&ended, "push echo")["count"], 1);
+    let frames = ended.err.lines().filter(|line| line.contains("\"mute\""));
+    let without = frames.clone().filter(|line| line.contains(r#",null,"room:a","mute","#));
+    assert_eq!((frames.count(), without.count()), (5000, 5000));
+    // The same steps for one user.
+    let ended = phx(&["script", &folder.scenario(), "--url", &url, "-vv"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:.500?}");
+    assert!(ended.err.contains(r#",null,"room:a","mute",4999]"#), "{ended:.500?}");
 }
 
 /// A user of each stage joins once and stays.

@@ -131,10 +131,11 @@ impl User<'_> {
             if self.stop.is_asked() {
                 return Ended::Stopped;
             }
-            match cursor.next(&shared.program, &mut self.state.rng, Instant::now()) {
+            let now = Instant::now();
+            match cursor.next(&shared.program, &mut self.state.rng, now) {
                 None => return Ended::Whole,
                 Some(Next::Step(step, name)) => {
-                    if let Some(ended) = self.perform_and_record(step, name).await {
+                    if let Some(ended) = self.perform_and_record(step, name, now).await {
                         return ended;
                     }
                 }
@@ -168,9 +169,13 @@ impl User<'_> {
         }
     }
 
-    async fn perform_and_record(&mut self, step: &Step, name: usize) -> Option<Ended> {
+    async fn perform_and_record(
+        &mut self,
+        step: &Step,
+        name: usize,
+        sent: Instant,
+    ) -> Option<Ended> {
         let is_measured = is_measured(&step.task);
-        let sent = Instant::now();
         let due = if is_measured { self.due.take() } else { None };
         let outcome = self.perform(step).await;
         let latency = sent.elapsed();
@@ -205,14 +210,14 @@ impl User<'_> {
             Task::Push { topic, event, payload, expect } => {
                 let channel = &self.joined(&topic)?.channel;
                 let (Content::Json(payload) | Content::Binary(payload)) = payload;
-                let push: Push<()> = channel.push_with_timeout(step.timeout, event, payload);
                 if expect == Expect::None {
-                    let push = push.accepted();
-                    // Its outcome makes no difference.
-                    let push = push.map_err(|failed| Failed::Step(ErrorClass::of_push(&failed)))?;
-                    let _ = push.detach();
+                    // It ends when the connection has taken the frame, so that a loop waits for a connection that is slow.
+                    let push = channel.push_without_reply(event, payload);
+                    let sent = self.within(step, push).await?;
+                    sent.map_err(|failed| Failed::Step(ErrorClass::of_push(&failed)))?;
                     return Ok(0);
                 }
+                let push: Push<()> = channel.push_with_timeout(step.timeout, event, payload);
                 let reply = push.reply().await;
                 let reply = reply.map_err(|failed| Failed::Step(ErrorClass::of_push(&failed)))?;
                 self.replied(step, expect, &reply)
