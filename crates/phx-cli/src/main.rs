@@ -27,6 +27,7 @@ mod script;
 mod secret;
 mod serve;
 mod session;
+mod small_map;
 mod supabase;
 mod terminal;
 mod typed;

@@ -2,7 +2,7 @@
 //! `phx bench --scenario` for many.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -35,6 +35,9 @@ const MAX_SCENARIO: usize = 1 << 20;
 
 /// The variables that every user has: its number, and the number of the innermost loop's pass, both from 0.
 const BUILT_IN: [&str; 2] = ["user", "pass"];
+
+/// The same as all users share them.
+static NAMES: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| BUILT_IN.map(Arc::from));
 
 /// Reads a scenario line by line.
 #[derive(Debug)]
@@ -104,23 +107,23 @@ pub(crate) struct User {
     pub(crate) number: u64,
     pub(crate) variables: Variables,
     pub(crate) rng: Rng,
-    pass: Arc<str>,
 }
 
 impl User {
     /// The user with this number. The same seed gives it the same random numbers.
     pub(crate) fn new(number: u64, seed: u64) -> Self {
         let mut variables = Variables::default();
-        let [user, pass] = BUILT_IN.map(Arc::from);
-        variables.set(&user, Variable::Number(number));
-        variables.set(&pass, Variable::Number(0));
+        let [user, pass] = &*NAMES;
+        variables.set(user, Variable::Number(number));
+        variables.set(pass, Variable::Number(0));
         let rng = Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        User { number, variables, rng, pass }
+        User { number, variables, rng }
     }
 
     /// Sets the number of the loop's pass.
     pub(crate) fn set_pass(&mut self, pass: u64) {
-        self.variables.set(&self.pass, Variable::Number(pass));
+        let [_, name] = &*NAMES;
+        self.variables.set(name, Variable::Number(pass));
     }
 
     /// Draws a time between the two.

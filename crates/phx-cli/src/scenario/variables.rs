@@ -1,10 +1,11 @@
 //! The variables of one user of a scenario.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+
+use crate::small_map::SmallMap;
 
 /// Bytes of a variable's value.
 pub(crate) const MAX_VALUE: usize = 64 << 10;
@@ -101,7 +102,7 @@ impl fmt::Debug for Variable {
 
 /// The variables that have a value.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Variables(BTreeMap<Arc<str>, Variable>);
+pub(crate) struct Variables(SmallMap<Arc<str>, Variable>);
 
 impl Variables {
     pub(crate) fn get(&self, name: &str) -> Option<&Variable> {
@@ -111,7 +112,7 @@ impl Variables {
     pub(crate) fn set(&mut self, name: &Arc<str>, value: Variable) {
         match self.0.get_mut(name) {
             Some(old) => *old = value,
-            None => drop(self.0.insert(Arc::clone(name), value)),
+            None => self.0.insert(Arc::clone(name), value),
         }
     }
 }

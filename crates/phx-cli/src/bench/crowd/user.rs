@@ -1,6 +1,5 @@
 //! One user of a load, who performs the scenario's steps and records them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,6 +21,7 @@ use crate::scenario::{
     Address, Content, Cursor, Expect, Live, Next, Pattern, Present, Step, Task, Unfilled, Unsaved,
     User as State,
 };
+use crate::small_map::SmallMap;
 use crate::terminal;
 
 /// The request to a user to stop: the sender was dropped.
@@ -89,9 +89,11 @@ pub(super) struct User<'a> {
     /// When the schedule wants the next step, if there is one.
     due: Option<Instant>,
     socket: Option<Socket>,
-    channels: BTreeMap<ByteString, Joined>,
-    inbox: Arc<Inbox>,
-    live: LiveView,
+    channels: SmallMap<ByteString, Joined>,
+    /// The messages that a `wait` looks at, if the scenario has one.
+    inbox: Option<Arc<Inbox>>,
+    /// What is known of live views, once there is a step about them.
+    live: Option<Box<LiveView>>,
 }
 
 /// A channel that was joined.
@@ -114,9 +116,9 @@ pub(super) async fn pass(
         stop,
         due,
         socket: None,
-        channels: BTreeMap::new(),
-        inbox: Arc::default(),
-        live: LiveView::default(),
+        channels: SmallMap::default(),
+        inbox: shared.has_waits.then(Arc::default),
+        live: None,
     };
     let ended = user.perform_all().await;
     user.disconnect().await;
@@ -200,8 +202,8 @@ impl User<'_> {
             Unfilled::TooLarge => Failed::pass("variables too large"),
         })?;
         match task {
-            // Each user holds a future as large as the largest of its steps. Those that are large and rare are in boxes, which
-            // are gone with the step.
+            // Each user holds a future as large as the largest of its steps. Those that are large are in boxes, which are gone
+            // with the step.
             Task::Connect(address) => Box::pin(self.connect(&address, step)).await.map(|()| 0),
             Task::Join { topic, params, replace, expect } => {
                 let answer = Box::pin(self.join(topic, params, replace, expect, step)).await?;
@@ -213,7 +215,7 @@ impl User<'_> {
                 if expect == Expect::None {
                     // It ends when the connection has taken the frame, so that a loop waits for a connection that is slow.
                     let push = channel.push_without_reply(event, payload);
-                    let sent = self.within(step, push).await?;
+                    let sent = Box::pin(self.within(step, push)).await?;
                     sent.map_err(|failed| Failed::Step(ErrorClass::of_push(&failed)))?;
                     return Ok(0);
                 }
@@ -230,12 +232,12 @@ impl User<'_> {
                 }
                 Ok(0)
             }
-            Task::Wait(pattern) => self.wait(&pattern, step).await,
+            Task::Wait(pattern) => Box::pin(self.wait(&pattern, step)).await,
             Task::Presence { topic, key, at_least } => {
                 let present = self.joined(&topic)?.present.clone();
                 let present = present.ok_or(Failed::step("not joined"))?;
                 let reached = present.reaches(key.as_deref(), at_least);
-                let reached = self.within(step, reached).await?;
+                let reached = Box::pin(self.within(step, reached)).await?;
                 reached.map(|()| 0).ok_or(Failed::step("channel closed"))
             }
             Task::Sleep { least, most } => {
@@ -281,12 +283,16 @@ impl User<'_> {
         let builder = shared.options.connect.builder(url, terminal::warning);
         let builder = builder.map_err(|_| Failed::pass("the URL can't be used"))?;
         let opened = Arc::clone(&shared.opened);
-        let builder = self.live.settle(address.settle(builder));
+        let builder = address.settle(builder);
+        let builder = match &self.live {
+            Some(live) => live.settle(builder),
+            None => builder,
+        };
         let mut builder = shared.malformed.on(builder).on_open(move || {
             opened.fetch_add(1, Ordering::Relaxed);
         });
-        if shared.has_waits {
-            let inbox = Arc::clone(&self.inbox);
+        if let Some(inbox) = &self.inbox {
+            let inbox = Arc::clone(inbox);
             builder = builder.on_message(move |message| inbox.add(message));
         }
         let socket = builder.spawn().map_err(|failed| Failed::Pass(class_of_connect(&failed)))?;
@@ -333,37 +339,31 @@ impl User<'_> {
     /// Performs a step of a live view. One without which there is no view ends the pass if it fails.
     async fn perform_live(&mut self, live: Live, step: &Step) -> Result<usize, Failed> {
         let (patience, url) = (step.timeout, &*self.shared.options.url);
+        let view = self.live.get_or_insert_default();
+        let socket = self.socket.as_ref().ok_or(Failed::pass("not connected"));
         let answer = match live {
             Live::Page { path } => {
                 let builder = self.shared.options.connect.builder(url, terminal::warning);
                 let http = builder.ok().and_then(|builder| builder.http_client().ok());
                 let http = http.ok_or(Failed::pass("the URL can't be used"))?;
-                let fetched = self.live.fetch(&http.with_timeout(patience), url, &path).await;
+                let fetched = view.fetch(&http.with_timeout(patience), url, &path).await;
                 return fetched.map_err(Failed::Pass);
             }
-            Live::Mount => {
-                let socket = self.socket()?.clone();
-                self.live.mount(&socket, patience).await.map_err(Failed::Pass)
-            }
+            Live::Mount => view.mount(socket?, patience).await.map_err(Failed::Pass),
             Live::Navigate { path } => {
-                let socket = self.socket()?.clone();
-                self.live.navigate(&socket, url, &path, patience).await.map_err(Failed::Pass)
+                view.navigate(socket?, url, &path, patience).await.map_err(Failed::Pass)
             }
             Live::Click { kind, event, value, cid } => {
-                let answer = self.live.event(&kind, &event, &value, cid, patience).await;
+                let answer = view.event(&kind, &event, &value, cid, patience).await;
                 answer.map_err(Failed::Step)
             }
             Live::Form { event, fields, target, cid } => {
-                let answer =
-                    self.live.form(&event, &fields, target.as_deref(), cid, patience).await;
+                let answer = view.form(&event, &fields, target.as_deref(), cid, patience).await;
                 answer.map_err(Failed::Step)
             }
-            Live::Patch { path } => {
-                self.live.patch(url, &path, patience).await.map_err(Failed::Step)
-            }
+            Live::Patch { path } => view.patch(url, &path, patience).await.map_err(Failed::Step),
             Live::Upload { size } => {
-                let socket = self.socket()?.clone();
-                return self.live.upload(&socket, size, patience).await.map_err(Failed::Step);
+                return view.upload(socket?, size, patience).await.map_err(Failed::Step);
             }
         };
         self.save(step, &answer?)
@@ -380,7 +380,7 @@ impl User<'_> {
 
     async fn wait(&mut self, pattern: &Pattern, step: &Step) -> Result<usize, Failed> {
         self.socket()?;
-        let inbox = Arc::clone(&self.inbox);
+        let inbox = self.inbox.clone().ok_or(Failed::step("not performed"))?;
         let received = self.within(step, inbox.find(pattern)).await?;
         self.save(step, &received.payload)
     }
@@ -406,7 +406,9 @@ impl User<'_> {
 
     async fn disconnect(&mut self) {
         self.channels.clear();
-        self.live.disconnect();
+        if let Some(live) = &mut self.live {
+            live.disconnect();
+        }
         if let Some(socket) = &self.socket {
             socket.disconnect().await;
         }
@@ -452,4 +454,23 @@ fn class_of_connect(failed: &ConnectError) -> ErrorClass {
         ConnectCause::Endpoint(_) | ConnectCause::Config(_) => "the URL can't be used",
         _ => "can't connect",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what a user holds beside its connection.
+    fn size_of_pass<'a, F: Future>(
+        _pass: impl Fn(&'a Shared, u64, Option<Instant>, &'a mut Stop) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    /// A hundred thousand users are a hundred thousand of these.
+    #[test]
+    fn a_user_is_small() {
+        let size = size_of_pass(pass);
+        assert!(size <= 800, "{size} bytes");
+    }
 }
