@@ -103,6 +103,18 @@ async fn a_hidden_page_with_slow_timers_stays_connected(pages: SocketAddr) {
     assert!(counters["frames_sent"].as_u64().unwrap() >= 5, "no heartbeats: {counters}");
     order(&server, Order::Broadcast { event: "shout".to_owned(), first: 7, count: 1 }).await;
     page.until("room:a shout 7", 1).await;
+    // Nor does the second message of a burst wait for a timer.
+    const BURSTS: u32 = 20;
+    let began = Instant::now();
+    for first in (0..BURSTS).map(|burst| 100 + 2 * burst) {
+        order(&server, Order::Broadcast { event: "shout".to_owned(), first, count: 2 }).await;
+        page.until(&format!("room:a shout {}", first + 1), 1).await;
+    }
+    let took = began.elapsed();
+    assert!(
+        took < Duration::from_secs(u64::from(BURSTS) / 2),
+        "messages waited for timers: {took:?}"
+    );
     assert_eq!(page.browser.run("return document.visibilityState").await, "hidden");
     page.close().await;
 }

@@ -14,6 +14,24 @@ const MIN_BACKLOG: usize = 4 << 20;
 /// Bytes that a frame costs here beside its contents.
 const OVERHEAD: usize = 64;
 
+/// Messages of a burst are less than this apart, in milliseconds. The driver takes them together: by itself each would
+/// cost two microtasks, and a dozen calls of the browser.
+const BURST: f64 = 1.0;
+
+/// Frames, and bytes of them, at which a burst is taken at once.
+const MAX_BATCH_FRAMES: usize = 64;
+const MAX_BATCH_BYTES: usize = 64 << 10;
+
+/// When the task that waits is to be woken, after a message.
+#[derive(Debug)]
+pub(crate) enum Call {
+    Now(Waker),
+    /// After what the browser has queued, by [`Inbox::take_waker`].
+    Soon,
+    /// Nobody waits, or the wake is under way.
+    Not,
+}
+
 /// Frames that wait, and how the connection stands.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -26,6 +44,10 @@ pub(crate) struct Inbox {
     has_token: bool,
     state: State,
     waker: Option<Waker>,
+    /// Time of the last message that found the task waiting, in milliseconds.
+    last: f64,
+    /// True while a wake that was asked for hasn't come.
+    is_soon: bool,
 }
 
 #[derive(Debug)]
@@ -38,7 +60,8 @@ enum State {
 impl Inbox {
     pub(crate) fn new(max_frame: usize, has_token: bool) -> Self {
         let (frames, state) = (VecDeque::new(), State::Opening);
-        Inbox { frames, bytes: 0, max_frame, has_token, state, waker: None }
+        let (last, is_soon) = (f64::NEG_INFINITY, false);
+        Inbox { frames, bytes: 0, max_frame, has_token, state, waker: None, last, is_soon }
     }
 
     /// Ready when the connection is open, or has failed.
@@ -88,7 +111,7 @@ impl Inbox {
         if let State::Opening = self.state {
             self.state = State::Open;
         }
-        self.take_waker()
+        self.waker.take()
     }
 
     /// Returns true if a frame of at least this many bytes may come. Otherwise the connection has ended, and its
@@ -108,18 +131,33 @@ impl Inbox {
         matches!(self.state, State::Open)
     }
 
-    /// A frame has come.
-    pub(crate) fn received(&mut self, frame: Frame) -> Option<Waker> {
+    /// A frame has come. `now` reads the page's time, in milliseconds, which costs a call of the browser.
+    pub(crate) fn received(&mut self, frame: Frame, now: impl FnOnce() -> f64) -> Call {
         if self.accepts(frame.len()) {
             self.bytes += cost(frame.len());
             self.frames.push_back(frame);
         }
-        self.take_waker()
+        let is_full = self.frames.len() >= MAX_BATCH_FRAMES || self.bytes >= MAX_BATCH_BYTES;
+        if is_full || !matches!(self.state, State::Open) {
+            return self.waker.take().map_or(Call::Not, Call::Now);
+        }
+        if self.is_soon || self.waker.is_none() {
+            return Call::Not;
+        }
+        let now = now();
+        let is_burst = now - std::mem::replace(&mut self.last, now) < BURST;
+        if is_burst {
+            self.is_soon = true;
+            return Call::Soon;
+        }
+        self.waker.take().map_or(Call::Not, Call::Now)
     }
 
-    /// Returns the waker of the task that waits.
+    /// Returns the waker of the task that waits, if there is something for it. The wake that was asked for has come.
     pub(crate) fn take_waker(&mut self) -> Option<Waker> {
-        self.waker.take()
+        self.is_soon = false;
+        let has_news = !self.frames.is_empty() || !matches!(self.state, State::Open);
+        if has_news { self.waker.take() } else { None }
     }
 
     /// The browser has reported the end, with the code and reason of a close frame, or with 1006.
@@ -132,7 +170,7 @@ impl Inbox {
             (_, code) => CloseCause::frame(code, reason),
         };
         self.end(cause);
-        self.take_waker()
+        self.waker.take()
     }
 
     /// A browser doesn't say why a connection didn't open, so that pages can't explore networks.
@@ -186,6 +224,20 @@ mod tests {
         inbox
     }
 
+    /// Receives a frame long after the one before.
+    fn receive(inbox: &mut Inbox, frame: Frame) -> Option<Waker> {
+        let millis = if inbox.last.is_finite() { inbox.last + 10.0 } else { 0.0 };
+        match inbox.received(frame, || millis) {
+            Call::Now(waker) => Some(waker),
+            Call::Not => None,
+            Call::Soon => panic!("it isn't a burst"),
+        }
+    }
+
+    fn wait(inbox: &mut Inbox) {
+        assert!(inbox.poll_frame(&Context::from_waker(Waker::noop())).is_pending());
+    }
+
     fn take(inbox: &mut Inbox) -> Poll<Result<Frame, CloseCause>> {
         inbox.poll_frame(&Context::from_waker(Waker::noop()))
     }
@@ -209,13 +261,13 @@ mod tests {
     fn frames_come_in_order_and_the_end_after_them() {
         let mut inbox = open();
         for text in ["a", "b"] {
-            inbox.received(Frame::text(text));
+            receive(&mut inbox, Frame::text(text));
         }
         inbox.closed(1012, "restart".to_owned(), true);
         assert_eq!(take(&mut inbox), Poll::Ready(Ok(Frame::text("a"))));
         assert_eq!(take(&mut inbox), Poll::Ready(Ok(Frame::text("b"))));
         assert_eq!(cause(&mut inbox), CloseCause::frame(CloseCode::RESTART, "restart"));
-        inbox.received(Frame::text("late"));
+        receive(&mut inbox, Frame::text("late"));
         assert_eq!(cause(&mut inbox).code(), CloseCode::RESTART, "nothing comes after the end");
     }
 
@@ -228,11 +280,11 @@ mod tests {
         assert!(inbox.poll_open(&cx).is_pending());
         inbox.opened().unwrap().wake();
         assert_eq!(inbox.poll_open(&cx), Poll::Ready(Ok(())));
-        assert!(inbox.received(bytes(1)).is_none());
+        assert!(receive(&mut inbox, bytes(1)).is_none());
         assert!(inbox.poll_frame(&cx).is_ready());
         assert!(inbox.poll_frame(&cx).is_pending());
-        inbox.received(bytes(1)).unwrap().wake();
-        assert!(inbox.received(bytes(1)).is_none());
+        receive(&mut inbox, bytes(1)).unwrap().wake();
+        assert!(receive(&mut inbox, bytes(1)).is_none());
         assert!(inbox.poll_end(&cx).is_pending(), "the frames are dropped");
         inbox.closed(1005, String::new(), true).unwrap().wake();
         assert_eq!(inbox.poll_end(&cx), Poll::Ready(CloseCause::frame(CloseCode::NO_STATUS, "")));
@@ -274,7 +326,7 @@ mod tests {
         assert!(cause(&mut inbox).to_string().contains("larger than the limit of 8388608 bytes"));
 
         let mut inbox = open();
-        inbox.received(bytes(MAX + 1));
+        receive(&mut inbox, bytes(MAX + 1));
         assert!(has_ended(&inbox) && inbox.frames.is_empty());
     }
 
@@ -285,7 +337,7 @@ mod tests {
             inbox.opened();
             let mut count = 0;
             while !has_ended(&inbox) {
-                inbox.received(bytes(len));
+                receive(&mut inbox, bytes(len));
                 count += 1;
                 assert!(inbox.bytes <= max.max(MIN_BACKLOG), "{len}");
             }
@@ -302,8 +354,48 @@ mod tests {
     #[test]
     fn one_frame_of_the_limit_fits_whatever_it_costs() {
         let mut inbox = open();
-        inbox.received(bytes(MAX));
+        receive(&mut inbox, bytes(MAX));
         assert!(!has_ended(&inbox));
         assert!(matches!(take(&mut inbox), Poll::Ready(Ok(_))));
+    }
+
+    #[test]
+    fn a_burst_is_taken_together_and_its_first_message_at_once() {
+        let mut inbox = open();
+        wait(&mut inbox);
+        assert!(matches!(inbox.received(bytes(1), || 5.0), Call::Now(_)));
+        assert!(take(&mut inbox).is_ready());
+        wait(&mut inbox);
+        assert!(matches!(inbox.received(bytes(1), || 5.5), Call::Soon));
+        assert!(matches!(inbox.received(bytes(1), || 5.5), Call::Not), "it is under way");
+        assert!(inbox.take_waker().is_some());
+        assert!(inbox.take_waker().is_none(), "once");
+        while take(&mut inbox).is_ready() {}
+        assert!(inbox.take_waker().is_none(), "there is nothing to take");
+        assert!(matches!(inbox.received(bytes(1), || 7.0), Call::Now(_)), "after a pause");
+    }
+
+    #[test]
+    fn a_long_burst_is_taken_in_parts() {
+        for (len, count) in [(0, MAX_BATCH_FRAMES), (MAX_BATCH_BYTES, 1)] {
+            let mut inbox = open();
+            wait(&mut inbox);
+            receive(&mut inbox, bytes(0));
+            assert!(take(&mut inbox).is_ready());
+            wait(&mut inbox);
+            let calls = (0..count).map(|_| inbox.received(bytes(len), || 0.0));
+            assert_eq!(calls.filter(|call| matches!(call, Call::Now(_))).count(), 1, "{len}");
+        }
+    }
+
+    #[test]
+    fn the_end_waits_for_no_burst() {
+        let mut inbox = open();
+        wait(&mut inbox);
+        receive(&mut inbox, bytes(0));
+        assert!(take(&mut inbox).is_ready());
+        wait(&mut inbox);
+        assert!(matches!(inbox.received(bytes(1), || 0.0), Call::Soon));
+        assert!(inbox.closed(1000, String::new(), true).is_some());
     }
 }

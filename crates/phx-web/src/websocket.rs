@@ -12,10 +12,12 @@ use phx_client::{
 };
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{BinaryType, CloseEvent, Event, MessageEvent, WebSocket};
+use web_sys::{
+    BinaryType, CloseEvent, Event, MessageChannel, MessageEvent, MessagePort, WebSocket,
+};
 
 use crate::buffered::{self, LOOK_EVERY};
-use crate::inbox::Inbox;
+use crate::inbox::{Call, Inbox};
 use crate::local::Local;
 use crate::scope::Scope;
 use crate::timer::Timer;
@@ -33,6 +35,14 @@ struct Connection {
     socket: WebSocket,
     inbox: Rc<RefCell<Inbox>>,
     _handlers: Handlers,
+}
+
+/// A task of the browser after those that it has queued, in which a burst of messages is handled.
+struct Later {
+    /// Receives what is sent to the other one.
+    here: MessagePort,
+    there: MessagePort,
+    _function: Closure<dyn Fn(MessageEvent)>,
 }
 
 struct Handlers {
@@ -117,9 +127,18 @@ impl Handlers {
             wake(waker);
         });
         let received = Rc::clone(inbox);
+        let later = Later::new(inbox);
         let message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-            let waker = take(&received, &event.data());
-            wake(waker);
+            let woken = take(&received, &event);
+            match woken {
+                Call::Now(waker) => waker.wake(),
+                Call::Soon if later.as_ref().is_some_and(Later::ask) => {}
+                Call::Soon => {
+                    let waker = received.borrow_mut().take_waker();
+                    wake(waker);
+                }
+                Call::Not => {}
+            }
         });
         let ended = Rc::clone(inbox);
         let close = Closure::<dyn Fn(CloseEvent)>::new(move |event: CloseEvent| {
@@ -135,23 +154,54 @@ impl Handlers {
     }
 }
 
+impl Later {
+    fn new(inbox: &Rc<RefCell<Inbox>>) -> Option<Self> {
+        let channel = MessageChannel::new().ok()?;
+        let inbox = Rc::clone(inbox);
+        let function = Closure::<dyn Fn(MessageEvent)>::new(move |_: MessageEvent| {
+            let waker = inbox.borrow_mut().take_waker();
+            wake(waker);
+        });
+        let (here, there) = (channel.port1(), channel.port2());
+        here.set_onmessage(Some(function.as_ref().unchecked_ref()));
+        Some(Later { here, there, _function: function })
+    }
+
+    /// Asks for the task. False if the browser refuses.
+    fn ask(&self) -> bool {
+        self.there.post_message(&JsValue::NULL).is_ok()
+    }
+}
+
+impl Drop for Later {
+    fn drop(&mut self) {
+        // The function ends here, and open ports are never collected.
+        self.here.set_onmessage(None);
+        self.here.close();
+    }
+}
+
 /// Fetches a message from the browser, unless it is too large: text and bytes are copied once.
-fn take(inbox: &RefCell<Inbox>, data: &JsValue) -> Option<Waker> {
+fn take(inbox: &RefCell<Inbox>, event: &MessageEvent) -> Call {
+    let data = event.data();
+    // Units of UTF-16, each of which has one byte or more in UTF-8; zero for bytes. A check of the type beforehand would
+    // be one more call of the browser.
+    let units = data.unchecked_ref::<JsString>().length();
     let mut inbox = inbox.borrow_mut();
-    let frame = if let Some(text) = data.dyn_ref::<JsString>() {
-        // Each unit of UTF-16 has one byte or more in UTF-8.
-        let is_accepted = inbox.accepts(usize::try_from(text.length()).unwrap_or(usize::MAX));
-        is_accepted.then(|| Frame::Text(Bytes::from(String::from(text))))
+    let accepts =
+        |inbox: &mut Inbox, len| inbox.accepts(usize::try_from(len).unwrap_or(usize::MAX));
+    let frame = if !accepts(&mut inbox, units) {
+        None
+    } else if let Some(text) = data.as_string() {
+        Some(Frame::Text(Bytes::from(text)))
     } else {
         let bytes = data.dyn_ref::<ArrayBuffer>().map(|buffer| Uint8Array::new(buffer));
-        bytes.and_then(|bytes| {
-            let is_accepted = inbox.accepts(usize::try_from(bytes.length()).unwrap_or(usize::MAX));
-            is_accepted.then(|| Frame::Binary(Bytes::from(bytes.to_vec())))
-        })
+        let bytes = bytes.filter(|bytes| accepts(&mut inbox, bytes.length()));
+        bytes.map(|bytes| Frame::Binary(Bytes::from(bytes.to_vec())))
     };
     match frame {
-        Some(frame) => inbox.received(frame),
-        None => inbox.take_waker(),
+        Some(frame) => inbox.received(frame, || event.time_stamp()),
+        None => inbox.take_waker().map_or(Call::Not, Call::Now),
     }
 }
 
