@@ -222,7 +222,11 @@ impl Compared {
 impl Row {
     /// The figures for people.
     pub(super) fn shown(&self) -> [String; 2] {
-        self.values.map(|value| value.map_or("-".to_owned(), |value| self.figure.shown(value)))
+        self.values.map(|value| match (self.figure, value) {
+            (_, None) => "-".to_owned(),
+            (Figure::Rate, Some(rate)) => format!("{rate:.1}/s"),
+            (figure, Some(value)) => figure.shown(value),
+        })
     }
 
     /// The change for people; empty where there is none to name.

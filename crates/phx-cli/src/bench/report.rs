@@ -30,7 +30,14 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
     );
     let part = summary.part().map(|part| ("bad", part));
     let notes = summary.notes.iter().map(|note| ("note", format!("Doubtful: {note}")));
-    for (class, text) in part.into_iter().chain(notes) {
+    let verdicts = summary.verdicts.iter().map(|verdict| {
+        let text = format!("{}: {}", shown(&verdict.threshold().to_string()), verdict.measured());
+        match verdict.is_met() {
+            true => ("kept", format!("Threshold met: {text}")),
+            false => ("bad", format!("Threshold missed: {text}")),
+        }
+    });
+    for (class, text) in part.into_iter().chain(notes).chain(verdicts) {
         body.push_str(&format!("<p class=\"{class}\">{}</p>", escaped(&text)));
     }
     body.push_str(&cards(summary));

@@ -111,11 +111,15 @@ pub(super) fn is_about(meant: &str, step: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
-/// The figures of all steps that are meant.
+/// The figures of all steps that are meant. Beside pushes with a reply, those without one count with their failures only: their
+/// times are those of this machine.
 pub(super) fn sum(meant: &str, steps: &[(StepName, Window)]) -> Window {
     let mut sum = Window::new();
-    let about = steps.iter().filter(|(step, _)| is_about(meant, &step.name));
-    about.for_each(|(_, window)| sum.add(window));
+    let about = || steps.iter().filter(|(step, _)| is_about(meant, &step.name));
+    match about().any(|(step, _)| step.is_push) {
+        true => about().for_each(|(step, window)| sum.add_step(step, window)),
+        false => about().for_each(|(_, window)| sum.add(window)),
+    }
     sum
 }
 
@@ -351,7 +355,10 @@ mod tests {
             window.latencies.record(millis * 1_000).unwrap();
         }
         echo.count("timed out", 25);
+        let mut without_reply = Window::new();
+        without_reply.latencies.record_n(1, 1_000).unwrap();
         let steps = [
+            (StepName { is_push: false, ..step("push none") }, without_reply),
             (step("push echo"), echo),
             (step("push shout"), shout),
             (step("pushed"), Window::new()),
@@ -369,6 +376,8 @@ mod tests {
             ("push rate >= 25", true, "25"),
             ("push count > 100", false, "100"),
             ("push echo count > 49", true, "50"),
+            ("push none count > 999", true, "1000"),
+            ("push none max < 1ms", true, "1 µs"),
             ("join p99 < 1h", false, "nothing was measured"),
             ("join errors < 1%", false, "nothing was measured"),
             ("join errors <= 0", true, "0"),

@@ -76,6 +76,8 @@ async fn values_are_in_no_output() {
     ] {
         assert_eq!(errors(&result, step), &json!({ class: 2 }), "{step}: {result}");
     }
+    let met = "<p class=\"kept\">Threshold met: push p99 &lt; 3600 s: ";
+    assert!(folder.read("run.html").contains(met), "{}", folder.read("run.html"));
     let text = phx(&bench).await;
     let merged = phx(&["bench", "merge", &hdr, "-o", &folder.at("merged.html")]).await;
     let compare = ["bench", "compare", &hdr, &hdr, "-o", &folder.at("compared.html")];
