@@ -18,6 +18,8 @@ pub(super) struct Messages {
     at: usize,
     /// A byte for each, or nine for a long one: the bytes of an empty message in an answer are three.
     lens: vec::IntoIter<u8>,
+    /// A copy of what follows at `at`, or nothing.
+    piece: Bytes,
     size: usize,
 }
 
@@ -29,6 +31,10 @@ const NOT_TEXT: u8 = 254;
 
 /// Bytes that an answer takes beside its messages.
 const ANSWER: usize = 256;
+
+/// Bytes that short messages are copied in, several at a time. A payload that is kept keeps as many, as one from a WebSocket
+/// does, but not the whole answer.
+const PIECE: usize = 1 << 10;
 
 /// An entry of the list that is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ impl Messages {
             text.shrink_to_fit();
         }
         let size = text.capacity().saturating_add(lens.capacity()).saturating_add(ANSWER);
-        Ok(Some(Messages { text, at: 0, lens: lens.into_iter(), size }))
+        Ok(Some(Messages { text, at: 0, lens: lens.into_iter(), piece: Bytes::new(), size }))
     }
 
     /// The bytes that they take in memory until all are read, about.
@@ -92,11 +98,13 @@ impl Messages {
             }
             len => usize::from(len),
         };
-        let end = self.at.saturating_add(len);
-        let text = self.text.get(self.at..end).unwrap_or_default();
-        self.at = end;
-        // A copy: a payload that is kept must not keep the whole answer.
-        let bytes = Bytes::copy_from_slice(text);
+        if self.piece.len() < len {
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let piece = if len > PIECE / 4 { len } else { PIECE };
+            self.piece = Bytes::copy_from_slice(rest.get(..piece).unwrap_or(rest));
+        }
+        let bytes = self.piece.split_to(len.min(self.piece.len()));
+        self.at = self.at.saturating_add(len);
         Some(Ok(match bytes.first() {
             // The kind of a binary frame, which no text of JSON begins with.
             Some(0..=2) => Frame::Binary(bytes),

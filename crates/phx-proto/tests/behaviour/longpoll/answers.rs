@@ -77,3 +77,11 @@ fn messages_of_any_length_come_whole() {
         );
     }
 }
+
+#[test]
+fn messages_of_all_lengths_come_in_one_answer() {
+    let texts: Vec<_> = (0..600).map(|n| format!("{n}{}", "x".repeat(n * 7_919 % 600))).collect();
+    let strings: Vec<_> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+    let expected: Vec<_> = texts.iter().map(|it| text(it)).collect();
+    assert_eq!(events(&strings.join(",")), expected);
+}

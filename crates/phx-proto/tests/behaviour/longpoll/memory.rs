@@ -95,3 +95,21 @@ fn the_peak_of_a_session_stays_within_its_limits() {
     });
     assert!(peak < 2 * 7_900_000 + 128 * KIB, "{peak}");
 }
+
+/// Payloads are parts of their frames, so this is what one of them keeps.
+#[test]
+fn a_frame_that_is_kept_keeps_little_of_its_answer() {
+    for len in [1, 80, 256, 257, 1_000, 5_000] {
+        let mut kept = None;
+        let answer = full_of(&format!("\"{}\"", "x".repeat(len)));
+        let held = measure(|| {
+            let (mut drive, poll) = Drive::confirmed();
+            let answer = Answer::new(200, answer.to_vec());
+            drive.session.handle_answer(drive.now, poll.id(), answer);
+            kept = drive.session.poll_event();
+        });
+        assert!(kept.is_some());
+        let held = usize::try_from(held.bytes_current).unwrap();
+        assert!(held < KIB.max(len) + 100, "{held} for {len}");
+    }
+}
