@@ -3,7 +3,6 @@
 //! `run` measures all scenarios side by side. The processes that it starts can be started alone: a server, a client or
 //! a floor in one scenario, a single operation. `counts` compares the figures that are the same on every run, for CI.
 
-#[cfg(feature = "recorder")]
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -34,6 +33,7 @@ usage:
   phx-bench scale                       how costs grow with sockets, channels and pushes
   phx-bench recorder [ROUNDS]           what a recorder costs, with the feature `recorder`
   phx-bench recorder-counts             its instructions in a flood, and whether they are few enough
+  phx-bench longpoll-counts             instructions of a message over long-poll beside WebSocket, and the goals
   phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...
   phx-bench floor none|decode|task|each|batch[@RUNTIME] SCENARIO ARGS...
                                         one scenario, against the server on PERF_PORT
@@ -46,6 +46,8 @@ scenarios:
   flood N SIZE [typed]  N messages with SIZE bytes of text, delivered to a task
   bin N SIZE            N binary broadcasts of SIZE bytes, delivered to a task
   echo N INFLIGHT       N pushes and their replies, INFLIGHT at a time
+  polled N SIZE         a flood over long-poll, in answers of 100 (only the client)
+  posted N INFLIGHT     an echo over long-poll (only the client)
   inflight N            N pushes at once, and then their replies (only the client)
   chans C N             C channels on one socket, then N messages spread over them
   conns K SECS HB       K sockets with a channel each, then SECS s of heartbeats every HB ms
@@ -57,6 +59,9 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["run" | "bench", options @ ..] => suite::run(options),
         ["scale"] => suite::scale::run(),
+        ["longpoll-counts"] => suite::longpoll::instructions()
+            .and_then(|table| Ok(writeln!(std::io::stdout(), "{table}")?)),
+        ["counted", scenario, size, times] => client::run("tokio", &[scenario, times, size]),
         #[cfg(feature = "recorder")]
         ["recorder", rounds @ ..] => recorded(rounds.first()),
         #[cfg(feature = "recorder")]

@@ -2,6 +2,7 @@
 
 mod goals;
 mod host;
+pub(crate) mod longpoll;
 #[cfg(feature = "recorder")]
 pub(crate) mod recorded;
 mod rounds;

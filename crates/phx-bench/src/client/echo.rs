@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use anyhow::{Context as _, ensure};
-use phx_tokio::{PushReply, Status};
+use phx_tokio::{PushReply, Status, TransportKind};
 use serde::Serialize;
 
 use crate::measure::{Cost, Start};
@@ -19,8 +19,13 @@ pub(super) struct Echo<'a> {
     pub(super) pad: &'a str,
 }
 
-pub(super) async fn run(runtime: Runtime, n: u64, in_flight: u64) -> anyhow::Result<Vec<Cost>> {
-    let socket = runtime.socket()?.connect().await?;
+pub(super) async fn run(
+    runtime: Runtime,
+    over: TransportKind,
+    n: u64,
+    in_flight: u64,
+) -> anyhow::Result<Vec<Cost>> {
+    let socket = runtime.socket()?.transport(over).connect().await?;
     let room = socket.channel("room:0").join().await?;
     let pad = "x".repeat(PAD);
     let mut sequence = Sequence::new(0, 1, PAD);
@@ -36,5 +41,6 @@ pub(super) async fn run(runtime: Runtime, n: u64, in_flight: u64) -> anyhow::Res
         ensure!(reply.status == Status::Ok, "the server said {}", reply.status);
         sequence.take(reply.response.as_bytes())?;
     }
-    Ok(vec![start.cost_of(runtime.client(), format!("echo-{in_flight}"), n)])
+    let name = if over == TransportKind::LongPoll { "posted" } else { "echo" };
+    Ok(vec![start.cost_of(runtime.client(), format!("{name}-{in_flight}"), n)])
 }

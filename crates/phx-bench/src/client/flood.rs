@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use futures::channel::oneshot;
-use phx_tokio::{Channel, Payload, StreamItem};
+use phx_tokio::{Channel, Payload, StreamItem, TransportKind};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{Cost, Start};
@@ -32,11 +32,12 @@ struct Message {
 
 pub(super) async fn run(
     runtime: Runtime,
+    over: TransportKind,
     n: u64,
     size: u64,
     kind: Kind,
 ) -> anyhow::Result<Vec<Cost>> {
-    let socket = runtime.socket()?.connect().await?;
+    let socket = runtime.socket()?.transport(over).connect().await?;
     let room = socket.channel("room:0").join().await?;
     let (sender, done) = oneshot::channel();
     let consumed = consume(&room, n, usize::try_from(size)?, kind);
@@ -46,6 +47,7 @@ pub(super) async fn run(
     room.push("flood", &flood).acknowledged().await?;
     done.await??;
     let name = match kind {
+        Kind::Raw if over == TransportKind::LongPoll => "polled",
         Kind::Raw => "flood",
         Kind::Typed => "typed",
         Kind::Binary => "bin",

@@ -28,7 +28,6 @@ impl Server {
     }
 
     /// The port, for clients that are started elsewhere.
-    #[cfg(feature = "recorder")]
     pub(super) fn port(&self) -> &str {
         &self.port
     }
