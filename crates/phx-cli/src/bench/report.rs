@@ -167,10 +167,9 @@ fn throughput(samples: &[Sample], end: f64) -> String {
         let points = points.collect();
         series.push(Series { name: "errors a second", class: "errors", points, filled: false });
     }
-    let rounded = |value: f64| format!("{:.2} s", value).replace(".00", "");
     lines(
         end,
-        &Axis { title: "seconds since the start", ticks: 8, label: &rounded },
+        &Axis { title: "seconds since the start", ticks: 8, label: &seconds_short },
         &Axis { title: "replies a second over time", ticks: 4, label: &count },
         &series,
     )
