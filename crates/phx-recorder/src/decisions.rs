@@ -25,6 +25,10 @@ impl Decisions {
         self.lock().push_back(decided);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// The oldest decision.
     pub(crate) fn take(&self) -> Option<Decided> {
         self.lock().pop_front()

@@ -10,6 +10,7 @@ use crate::header::Header;
 use crate::reader::Reader;
 
 mod error;
+mod ids;
 mod run;
 
 pub use error::ReplayError;
@@ -93,8 +94,7 @@ impl Replay {
 
     pub(crate) fn add(&mut self, line: u64, entry: Entry) -> Result<(), ReplayError> {
         if let (Entry::Decided(decided), Some(_)) = (&entry, &self.latest) {
-            self.run.decided(*decided);
-            return Ok(());
+            return self.run.decided(line, *decided);
         }
         self.run.refused(match &entry {
             Entry::Returned(Returned::Refused(why)) => Some(why),

@@ -11,9 +11,12 @@ use phx_proto::{
 };
 
 use super::error::ReplayError;
+use super::ids::{Channels, Latest, MAX_LIVE};
 use crate::cause::StatusIs;
 use crate::decisions::Decisions;
-use crate::entry::{Body, Entry, LifecycleIs, Malformed, Message, Name, Properties, Push, Ref};
+use crate::entry::{
+    Body, Decided, Entry, LifecycleIs, Malformed, Message, Name, Properties, Push, Ref,
+};
 use crate::filler::{MAX_FILLER, filler, is_filler};
 use crate::header::Header;
 use crate::log::Packed;
@@ -41,12 +44,10 @@ pub(super) struct Run {
     unrecorded: Unrecorded,
     names: HashMap<u32, ByteString>,
     now: Instant,
-    channels: HashMap<u64, ChannelId>,
-    requests: HashMap<u64, RequestId>,
-    transports: HashMap<u64, TransportId>,
-    params: HashMap<u64, ParamsRequestId>,
-    /// A request that has had its outcome.
-    done: Option<RequestId>,
+    channels: Channels,
+    requests: Latest<RequestId>,
+    transports: Latest<TransportId>,
+    params: Latest<ParamsRequestId>,
     /// The newest transport, of which messages come.
     newest: Option<TransportId>,
     sent: u64,
@@ -165,7 +166,15 @@ impl Run {
         let (made, decisions) = (Made::default(), Decisions::default());
         let unrecorded = Unrecorded::default();
         let serializer = Replayed { inner: serializer, unrecorded: unrecorded.clone() };
-        let config = header.config.config(Arc::new(serializer), &decisions);
+        let mut config = header.config.config(Arc::new(serializer), &decisions);
+        for limit in [
+            &mut config.max_channels,
+            &mut config.max_pushes,
+            &mut config.max_buffered_pushes,
+            &mut config.max_events,
+        ] {
+            *limit = MAX_LIVE.min(*limit);
+        }
         Run {
             socket: record(config, header.seed, RecordingOptions::default(), made.clone()),
             made,
@@ -174,11 +183,10 @@ impl Run {
             unrecorded,
             names: HashMap::new(),
             now: Instant::EPOCH,
-            channels: HashMap::new(),
-            requests: HashMap::new(),
-            transports: HashMap::new(),
-            params: HashMap::new(),
-            done: None,
+            channels: Channels::default(),
+            requests: Latest::default(),
+            transports: Latest::default(),
+            params: Latest::default(),
             newest: None,
             sent: 0,
             compared: 0,
@@ -191,8 +199,12 @@ impl Run {
     }
 
     /// Notes a decision of the recorded session's functions, for the next calls of them.
-    pub(super) fn decided(&self, decided: crate::entry::Decided) {
+    pub(super) fn decided(&self, line: u64, decided: Decided) -> Result<(), ReplayError> {
+        if self.decisions.len() >= MAX_LIVE {
+            return Err(invalid(line, "more decisions than a replay keeps"));
+        }
         self.decisions.add(decided);
+        Ok(())
     }
 
     /// Notes why the call that comes next was refused, if it was.
@@ -264,8 +276,7 @@ impl Run {
             Entry::Delivered | Entry::Event(_) => match self.socket.poll_event() {
                 None => return Err(parted(line, Some(entry), None)),
                 Some(CoreEvent::RequestDone { push, .. }) => {
-                    self.requests.remove(&push.as_u64());
-                    self.done = Some(push);
+                    self.requests.forget(push.as_u64());
                 }
                 Some(_) => {}
             },
@@ -277,11 +288,11 @@ impl Run {
     fn note_action(&mut self, action: Option<&Action>) {
         match action {
             Some(Action::Connect { transport, .. }) => {
-                self.transports.insert(transport.as_u64(), *transport);
+                self.transports.add(transport.as_u64(), *transport);
                 self.newest = Some(*transport);
             }
             Some(Action::RequestParams { request, .. }) => {
-                self.params.insert(request.as_u64(), *request);
+                self.params.add(request.as_u64(), *request);
             }
             _ => {}
         }
@@ -305,13 +316,13 @@ impl Run {
             Entry::Channel(topic, params) => {
                 let (topic, params) = (self.name(line, topic)?, self.join_params(line, params)?);
                 if let Ok(channel) = self.socket.channel(topic, params) {
-                    self.channels.insert(channel.as_u64(), channel);
+                    self.channels.add(channel, &self.socket);
                 }
             }
             Entry::Replace(topic, params) => {
                 let (topic, params) = (self.name(line, topic)?, self.join_params(line, params)?);
                 if let Ok(channel) = self.socket.replace(now, topic, params) {
-                    self.channels.insert(channel.as_u64(), channel);
+                    self.channels.add(channel, &self.socket);
                 }
             }
             Entry::Remove(channel) => {
@@ -330,9 +341,8 @@ impl Run {
                 self.note_request(left.ok());
             }
             Entry::Cancel(request) => {
-                // Of one that has had its outcome any other such will do.
-                let request = self.requests.get(&request).copied().or(self.done);
-                let known = request.ok_or_else(|| invalid(line, "a request that wasn't made"))?;
+                let known = self.requests.get(request);
+                let known = known.ok_or_else(|| invalid(line, "a request that wasn't made"))?;
                 self.socket.cancel(known);
             }
             Entry::Ping => drop(self.socket.ping(now)),
@@ -378,11 +388,11 @@ impl Run {
                 let cause = cause.cause().ok_or_else(|| invalid(line, "an unknown cause"))?;
                 self.socket.handle_closed(now, transport, cause);
             }
-            Entry::Params(request, params) => {
-                let request = *self
-                    .params
-                    .get(&request)
-                    .ok_or_else(|| invalid(line, "params that weren't asked for"))?;
+            Entry::Params(number, params) => {
+                let request = self.params.get(number);
+                let request =
+                    request.ok_or_else(|| invalid(line, "params that weren't asked for"))?;
+                self.params.forget(number);
                 let params = match params {
                     Some(params) => Some(self.sent(line, &params)?),
                     None => None,
@@ -414,18 +424,18 @@ impl Run {
     }
 
     fn channel(&self, line: u64, channel: u64) -> Result<ChannelId, ReplayError> {
-        let known = self.channels.get(&channel).copied();
+        let known = self.channels.get(channel);
         known.ok_or_else(|| invalid(line, "a channel that was never made"))
     }
 
     fn transport(&self, line: u64, transport: u64) -> Result<TransportId, ReplayError> {
-        let known = self.transports.get(&transport).copied();
+        let known = self.transports.get(transport);
         known.ok_or_else(|| invalid(line, "a transport that was never asked for"))
     }
 
     fn note_request(&mut self, request: Option<RequestId>) {
         if let Some(request) = request {
-            self.requests.insert(request.as_u64(), request);
+            self.requests.add(request.as_u64(), request);
         }
     }
 

@@ -69,6 +69,52 @@ fn the_peak_of_stand_ins_for_payloads_is_one_buffer_and_a_frame() {
     assert!(used < 65 * MIB, "{used}");
 }
 
+/// However long it is: of what is gone nothing is kept.
+#[test]
+fn the_peak_of_a_long_recording_is_that_of_what_lives() {
+    let record = |count: u64| {
+        let ring = Ring::new(RingLimits::bytes(usize::MAX));
+        let mut socket = ring.record(Config::default(), 1, RecordingOptions::default());
+        for _ in 0..count {
+            let channel = socket.channel("room:a", Payload::empty()).unwrap();
+            socket.remove(Instant::EPOCH, channel);
+            // A call that comes too late.
+            assert!(socket.join(Instant::EPOCH, channel, None).is_err());
+        }
+        drop(socket);
+        let recording = ring.dump();
+        peak(|| assert!(replay(&recording[..]).unwrap().is_complete))
+    };
+    let (short, long) = (record(2_000), record(20_000));
+    assert!(long < short + 4 * KIB, "{short} {long}");
+}
+
+#[test]
+fn the_peak_of_decisions_and_events_that_wait_stays_within_its_limits() {
+    let decisions = std::iter::once("\"connect\"".to_owned())
+        .chain((0..270_000).map(|_| "{\"decided\":{\"close\":\"stop\"}}".to_owned()));
+    let used = lines(decisions);
+    // A queue exists twice while it grows.
+    assert!(used > 4 * MIB && used < 16 * MIB, "{used}");
+
+    // The settings of this one allow as many events as there are.
+    let mut header = header();
+    for limit in ["\"max_events\":", "\"max_event_bytes\":"] {
+        header = header.replace(limit, &format!("{limit}9"));
+    }
+    let start = [
+        "{\"name\":[1,\"room:a\"]}",
+        "\"connect\"",
+        "{\"action\":{\"connect\":[1,1]}}",
+        "{\"opened\":[1,null]}",
+    ];
+    let messages = (0..530_000).map(|_| "{\"broadcast\":[1,1,2,20]}");
+    let all = start.into_iter().chain(messages).map(str::to_owned);
+    let all = Lines(all, Vec::new());
+    let used = peak(|| drop(replay(BufReader::new(header.as_bytes().chain(all)))));
+    assert!(used < 128 * MIB, "{used}");
+}
+
 #[test]
 fn the_peak_of_a_timeline_stays_within_its_limits() {
     let header = header();

@@ -186,6 +186,16 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     within("run.rs MAX_SENT", "filler.rs MAX_FILLER", "they are copied one after another"),
     test("run.rs MAX_AHEAD", RECORDINGS, READING),
+    test(
+        "ids.rs MAX_LIVE",
+        RECORDINGS,
+        "the_peak_of_decisions_and_events_that_wait_stays_within_its_limits",
+    ),
+    test(
+        "ids.rs MAX_KNOWN",
+        "phx-recorder/src/replay/ids.rs",
+        "of_the_oldest_ids_one_stands_in_for_the_others",
+    ),
     test("names.rs MAX_NAMES", RECORDINGS, READING),
     test("names.rs MAX_NAME", RECORDINGS, READING),
     test("words.rs MAX_THINGS", RECORDINGS, "the_peak_of_a_timeline_stays_within_its_limits"),
