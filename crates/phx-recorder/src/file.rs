@@ -1,17 +1,18 @@
 //! Recordings in files, written by a thread, so that a slow disk never holds up a session.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 use std::{fmt, mem, thread};
 
 use crate::entry::{Entry, Name};
 use crate::header::Header;
 use crate::log::{Log, PACKED_BYTES, Packed, size};
-use crate::ring::line;
+use crate::output::{create, line};
 use crate::sink::Sink;
 use crate::time::Time;
 
@@ -74,6 +75,7 @@ struct Shared {
     work: Condvar,
     /// Everything is written.
     idle: Condvar,
+    writer: OnceLock<ThreadId>,
 }
 
 #[derive(Default)]
@@ -131,6 +133,7 @@ impl RecordingFile {
             queue: Mutex::default(),
             work: Condvar::new(),
             idle: Condvar::new(),
+            writer: OnceLock::new(),
         });
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -141,17 +144,26 @@ impl RecordingFile {
             now: Time::default(),
             part: 1,
         };
-        thread::Builder::new().name("phx-recorder".to_owned()).spawn(move || writer.run())?;
+        let thread = thread::Builder::new().name("phx-recorder".to_owned());
+        let thread = thread.spawn(move || writer.run())?;
+        // Nobody has set it before.
+        let _ = shared.writer.set(thread.thread().id());
         Ok(RecordingFile(Arc::new(Handle(shared))))
     }
 
-    /// Waits until everything that was recorded before the call is written. It blocks the thread.
+    /// Waits until everything that was recorded before the call is written. It blocks the thread. A program's panic hook
+    /// may call it.
     ///
     /// # Errors
     ///
-    /// The first error of the file or the writer. Nothing is written after one.
+    /// The first error of the file or the writer, [`Other`](io::ErrorKind::Other) if that panicked. Nothing is written
+    /// after one. [`WouldBlock`](io::ErrorKind::WouldBlock) on the thread that writes, where the writer of the caller's
+    /// runs, and the panic hook after it: that thread can't wait for itself.
     pub fn flush(&self) -> io::Result<()> {
         let shared = &self.0.0;
+        if shared.writer.get() == Some(&thread::current().id()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let mut queue = shared.lock();
         loop {
             if let Some(error) = queue.error {
@@ -219,7 +231,7 @@ impl Sink for Feed {
             queue.now = now;
         }
         queue.add_deliveries(deliveries);
-        if queue.makes_room(size(&entry)) {
+        if queue.has_room(size(&entry)) {
             queue.entries.push(entry);
         } else {
             queue.lose();
@@ -249,31 +261,32 @@ impl Queue {
 
     #[inline]
     fn add_packed(&mut self, packed: &Packed) {
-        if self.makes_room(PACKED_BYTES) {
+        if self.has_room(PACKED_BYTES) {
             self.entries.push_packed(packed);
         } else {
             self.lose();
         }
     }
 
-    /// Returns `true` if an entry of this size can be added, behind a gap's end if one was.
+    /// Returns `true` if an entry of this size can be added.
     #[inline]
-    fn makes_room(&mut self, size: usize) -> bool {
+    fn has_room(&self, size: usize) -> bool {
         // A gap lasts until the thread takes what waits: short entries would fit, and each would end one.
-        let is_in_gap = self.in_gap > 0 && !self.entries.is_empty();
         let is_full = self.entries.bytes().saturating_add(size) > MAX_WAITING;
-        if self.error.is_some() || is_in_gap || is_full {
-            return false;
-        }
-        if self.in_gap > 0 {
-            self.end_gap();
-        }
-        true
+        self.error.is_none() && self.in_gap == 0 && !is_full
     }
 
     fn lose(&mut self) {
         self.in_gap = self.in_gap.saturating_add(1);
         self.lost = self.lost.saturating_add(1);
+    }
+
+    /// Takes all entries. A gap ends here, so that it stands in the file though nothing comes after it.
+    fn take(&mut self) -> Log {
+        if self.in_gap > 0 {
+            self.end_gap();
+        }
+        mem::take(&mut self.entries)
     }
 
     fn end_gap(&mut self) {
@@ -300,6 +313,18 @@ struct Writer {
     names: BTreeMap<u32, Entry>,
     now: Time,
     part: u32,
+}
+
+/// A writer of the caller's has panicked: whoever waits for it learns that.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let mut queue = self.shared.lock();
+            queue.is_writing = false;
+            queue.error = Some(io::ErrorKind::Other);
+            self.shared.idle.notify_all();
+        }
+    }
 }
 
 impl Writer {
@@ -332,7 +357,7 @@ impl Writer {
             return None;
         }
         queue.is_writing = true;
-        Some((queue.header.take(), mem::take(&mut queue.entries)))
+        Some((queue.header.take(), queue.take()))
     }
 
     fn write(&mut self, header: Option<Header>, mut entries: Log) -> io::Result<()> {
@@ -407,14 +432,4 @@ impl Out {
     fn is_full(&self) -> bool {
         matches!(self, Out::File { written, max_bytes, .. } if written >= max_bytes)
     }
-}
-
-/// Creates a file that isn't there, for its owner alone.
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    // A link of this name, wherever it leads, is a file that is there.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }

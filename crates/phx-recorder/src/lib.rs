@@ -93,6 +93,7 @@ mod hidden;
 mod log;
 mod names;
 mod options;
+mod output;
 mod reader;
 mod recorder;
 mod replay;

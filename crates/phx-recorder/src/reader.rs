@@ -79,8 +79,13 @@ impl<R: BufRead> Reader<R> {
         }
         let version: Version =
             serde_json::from_slice(&reader.buffer).map_err(|_| ReadError::NotARecording)?;
-        if version.phx_recording != u64::from(VERSION) {
-            return Err(ReadError::NewerFormat { version: version.phx_recording });
+        match version.phx_recording {
+            // Nothing ever wrote this one.
+            0 => return Err(ReadError::NotARecording),
+            version if version > u64::from(VERSION) => {
+                return Err(ReadError::NewerFormat { version });
+            }
+            _ => {}
         }
         reader.header =
             serde_json::from_slice(&reader.buffer).map_err(|_| ReadError::NotARecording)?;

@@ -12,6 +12,9 @@ use crate::entry::{Entry, Name};
 use crate::header::Header;
 use crate::log::{Log, PACKED_BYTES, Packed};
 use crate::options::RecordingOptions;
+#[cfg(not(target_family = "wasm"))]
+use crate::output::create;
+use crate::output::line;
 use crate::recorder::record;
 use crate::sink::Sink;
 use crate::time::Time;
@@ -83,8 +86,8 @@ struct State {
     entries: Log,
     /// Names whose entries have left.
     names: BTreeMap<u32, Entry>,
-    /// The time of the oldest entry, and of the newest.
-    oldest: Time,
+    /// The time of the oldest entry, once there is one, and of the newest.
+    oldest: Option<Time>,
     newest: Time,
     /// Entries that have left.
     left: u64,
@@ -99,7 +102,7 @@ impl Ring {
             header: None,
             entries: Log::default(),
             names: BTreeMap::new(),
-            oldest: Time::default(),
+            oldest: None,
             newest: Time::default(),
             left: 0,
         })))
@@ -139,6 +142,17 @@ impl Ring {
         writer.flush()
     }
 
+    /// Writes the recording to a file that doesn't exist yet, readable and writable for its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// That of the operating system: [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is a file of this name, or
+    /// a link, which is never followed.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn dump_to_file(&self, path: impl AsRef<std::path::Path>) -> io::Result<()> {
+        self.dump_to(io::BufWriter::new(create(path.as_ref())?))
+    }
+
     /// The memory that the entries take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -157,12 +171,6 @@ impl fmt::Debug for Ring {
     }
 }
 
-/// Writes a value as a line of JSON.
-pub(crate) fn line(mut writer: impl Write, value: &impl serde::Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut writer, value)?;
-    writer.write_all(b"\n")
-}
-
 impl State {
     /// What stands before the entries that are left.
     fn first(&self) -> Vec<Entry> {
@@ -170,7 +178,8 @@ impl State {
             return Vec::new();
         }
         let names = self.names.values().cloned();
-        [Entry::Gap(self.left)].into_iter().chain(names).chain([Entry::At(self.oldest)]).collect()
+        let at = self.oldest.map(Entry::At);
+        [Entry::Gap(self.left)].into_iter().chain(names).chain(at).collect()
     }
 
     #[inline]
@@ -194,15 +203,15 @@ impl State {
     }
 
     fn is_old(&self) -> bool {
-        let age = self.newest.0.saturating_sub(self.oldest.0);
-        self.limits.max_age.is_some_and(|max| age > max)
+        let age = |oldest: Time| self.newest.0.saturating_sub(oldest.0);
+        self.limits.max_age.zip(self.oldest).is_some_and(|(max, oldest)| age(oldest) > max)
     }
 
     fn drop_oldest(&mut self) {
         while (self.is_full() || self.is_old()) && !self.entries.is_empty() {
             let entry = self.entries.drop_first();
             match entry {
-                Some(Entry::At(at)) => self.oldest = at,
+                Some(Entry::At(at)) => self.oldest = Some(at),
                 Some(entry @ (Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)))) => {
                     self.names.insert(number, entry);
                 }
@@ -224,7 +233,7 @@ impl Sink for Writer {
             header: Some(header),
             entries: Log::default(),
             names: BTreeMap::new(),
-            oldest: Time::default(),
+            oldest: None,
             newest: Time::default(),
             left: 0,
         };
@@ -235,6 +244,7 @@ impl Sink for Writer {
         state.add_deliveries(deliveries);
         if let Entry::At(at) = entry {
             state.newest = at;
+            state.oldest.get_or_insert(at);
         }
         state.entries.push(entry);
         if state.is_full() || state.is_old() {

@@ -66,6 +66,13 @@ fn a_newer_format_says_so() {
 }
 
 #[test]
+fn a_version_that_never_was_is_no_recording() {
+    let older = text(RecordingOptions::default()).replacen(":1,", ":0,", 1);
+    let error = replay(older.as_bytes()).unwrap_err();
+    assert!(matches!(error, ReplayError::Read(ReadError::NotARecording)), "{error}");
+}
+
+#[test]
 fn an_unknown_serializer_is_named_and_can_be_given() {
     let other = text(RecordingOptions::default()).replacen("\"V2\"", "\"Mine\"", 1);
     let error = replay(other.as_bytes()).unwrap_err();

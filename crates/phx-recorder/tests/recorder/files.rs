@@ -7,7 +7,7 @@ use std::{env, fs, process};
 
 use allocation_counter::measure;
 use phx_proto::{Config, Instant, Payload, Socket};
-use phx_recorder::{Recorder, RecordingFile, ReplayError, replay};
+use phx_recorder::{Recorder, RecordingFile, ReplayError, Ring, RingLimits, replay};
 
 /// A directory of one test, removed at its end.
 struct Directory(PathBuf);
@@ -77,6 +77,19 @@ fn it_is_its_owners_alone_and_no_link_is_followed() {
     let refused = RecordingFile::create(&link).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
     assert!(!target.exists());
+
+    // So it is for what a ring held.
+    let ring = Ring::new(RingLimits::default());
+    run(&mut Recorder::from(ring.clone()).socket(Config::default(), 1), 0, 3);
+    for taken in [&path, &link] {
+        let refused = ring.dump_to_file(taken).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+    }
+    assert!(!target.exists());
+    let dumped = directory.0.join("ring.jsonl");
+    ring.dump_to_file(&dumped).unwrap();
+    assert_eq!(fs::metadata(&dumped).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(replay(&fs::read(&dumped).unwrap()[..]).unwrap().is_complete);
 }
 
 #[test]
@@ -143,16 +156,21 @@ fn a_disk_that_stands_still_holds_nothing_up() {
     disk.0.0.lock().unwrap().may_go_on = true;
     disk.0.1.notify_all();
     file.flush().unwrap();
+    let written = || String::from_utf8(disk.0.0.lock().unwrap().bytes.clone()).unwrap();
+    let gaps = |recording: &str| -> Vec<u64> {
+        recording
+            .lines()
+            .filter_map(|line| line.strip_prefix("{\"gap\":")?.strip_suffix("}")?.parse().ok())
+            .collect()
+    };
+    // A program that ends here leaves a file that says so.
+    assert_eq!(gaps(&written()), [file.lost()]);
     run(&mut socket, 0, 10);
     drop(socket);
     file.flush().unwrap();
 
-    let recording = String::from_utf8(disk.0.0.lock().unwrap().bytes.clone()).unwrap();
-    let gaps: Vec<u64> = recording
-        .lines()
-        .filter_map(|line| line.strip_prefix("{\"gap\":")?.strip_suffix("}")?.parse().ok())
-        .collect();
-    assert_eq!(gaps, [file.lost()]);
+    let recording = written();
+    assert_eq!(gaps(&recording), [file.lost()]);
     let error = replay(recording.as_bytes()).unwrap_err();
     assert!(matches!(error, ReplayError::Gap { .. }), "{error}");
 }
@@ -180,4 +198,55 @@ fn a_disk_that_fails_is_an_error_of_flush_alone() {
     drop(socket);
     assert_eq!(file.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert!(file.lost() > 10);
+}
+
+/// A writer with a bug.
+struct Panics;
+
+impl Write for Panics {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        panic!("a bug in a writer of the test")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_writer_that_panics_is_an_error_and_nobody_waits_for_it() {
+    let file = RecordingFile::to_writer(Panics).unwrap();
+    let mut socket = Recorder::from(file.clone()).socket(Config::default(), 1);
+    run(&mut socket, 0, 10);
+    assert_eq!(file.flush().unwrap_err().kind(), io::ErrorKind::Other);
+    run(&mut socket, 0, 10);
+    drop(socket);
+    assert_eq!(file.flush().unwrap_err().kind(), io::ErrorKind::Other);
+    assert!(file.lost() > 10);
+}
+
+/// A writer that waits for itself, as a program's panic hook may when it panics.
+#[derive(Clone, Default)]
+struct Flushes(Arc<Mutex<(Option<RecordingFile>, Option<io::ErrorKind>)>>);
+
+impl Write for Flushes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (file, kind) = &mut *self.0.lock().unwrap();
+        *kind = file.take().and_then(|file| file.flush().err()).map(|error| error.kind()).or(*kind);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_thread_that_writes_does_not_wait_for_itself() {
+    let writer = Flushes::default();
+    let file = RecordingFile::to_writer(writer.clone()).unwrap();
+    writer.0.lock().unwrap().0 = Some(file.clone());
+    run(&mut Recorder::from(file.clone()).socket(Config::default(), 1), 0, 10);
+    file.flush().unwrap();
+    assert_eq!(writer.0.lock().unwrap().1, Some(io::ErrorKind::WouldBlock));
 }
