@@ -90,6 +90,7 @@ impl Channels {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
     use phx_proto::{Config, Instant, Payload};
 
     use super::*;
@@ -98,9 +99,12 @@ mod tests {
     fn of_the_oldest_ids_one_stands_in_for_the_others() {
         let mut latest = Latest::default();
         assert_eq!(latest.get(0), None);
-        for number in 1..=MAX_KNOWN as u64 + 10 {
-            latest.add(number, number);
-        }
+        let used = measure(|| {
+            for number in 1..=MAX_KNOWN as u64 + 10 {
+                latest.add(number, number);
+            }
+        });
+        assert!(used.bytes_max < 48 << 20, "{used:?}");
         assert_eq!(latest.known.len(), MAX_KNOWN);
         assert_eq!([1, 10, 11].map(|number| latest.get(number)), [Some(10), Some(10), Some(11)]);
         let newest = MAX_KNOWN as u64 + 10;
