@@ -132,3 +132,43 @@ impl Context {
         }
     }
 }
+
+#[cfg(all(test, feature = "observer"))]
+mod tests {
+    use super::*;
+
+    /// What an idle connection pays for the feature: the fields without it, put together as closely as the compiler does.
+    #[test]
+    fn without_an_observer_its_feature_costs_16_bytes() {
+        let context = Context::new(Config::default(), 1);
+        // Each field, so that a further one is counted.
+        let Context {
+            config,
+            rng,
+            now,
+            timers,
+            requests,
+            topics,
+            turns,
+            events,
+            counters,
+            last_number,
+            observer,
+        } = &context;
+        let others = [
+            size_of_val(config),
+            size_of_val(rng),
+            size_of_val(now),
+            size_of_val(timers),
+            size_of_val(requests),
+            size_of_val(topics),
+            size_of_val(turns),
+            size_of_val(events),
+            size_of_val(counters),
+            size_of_val(last_number),
+        ];
+        let without = others.iter().sum::<usize>().next_multiple_of(align_of::<Context>());
+        assert!(observer.is_none());
+        assert!(size_of::<Context>() <= without + 16, "{} {without}", size_of::<Context>());
+    }
+}
