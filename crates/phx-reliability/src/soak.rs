@@ -113,11 +113,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     faults.settle()?;
     stats.quiet(&ledger)?;
     let (start_kib, start_in_use) = (memory::resident_kib()?, memory::allocated() / 1024);
+    let start_over_long_poll = stats.over_long_poll();
     stats.go_on(&ledger);
     faults.until(Instant::now() + whole)?;
     faults.settle()?;
     stats.quiet(&ledger)?;
     let (end_kib, end_in_use) = (memory::resident_kib()?, memory::allocated() / 1024);
+    let end_over_long_poll = stats.over_long_poll();
 
     stats.finish();
     for thread in threads {
@@ -125,6 +127,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     println!("{faults}");
     println!("in use: {start_in_use} KiB at the start, {end_in_use} KiB at the end");
+    if args.switching {
+        println!(
+            "over long-poll: {start_over_long_poll} of {total} channels, then {end_over_long_poll}"
+        );
+    }
     let sum = stats.sum(&ledger);
     println!("{sum}");
     let clean = sum.lost == 0 && sum.doubled == 0 && sum.other_failures() == 0;

@@ -234,6 +234,13 @@ impl Stats {
         ledger.lock().is_paused = false;
     }
 
+    /// Returns the number of channels whose last join was over long-poll.
+    pub(super) fn over_long_poll(&self) -> usize {
+        let state = self.lock();
+        let is_long_poll = |page: &&Page| page.transports.last == Some(TransportKind::LongPoll);
+        state.channels.iter().filter(is_long_poll).count()
+    }
+
     pub(super) fn finish(&self) {
         self.lock().phase = Phase::Over;
     }

@@ -34,6 +34,8 @@ mod script;
 mod server;
 mod simulation;
 #[cfg(feature = "suite")]
+mod switches;
+#[cfg(feature = "suite")]
 mod tls_without_end;
 #[cfg(all(unix, feature = "client", feature = "deflate"))]
 mod ways_through;
