@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Write as _};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use phx_tokio::recorder::{About, Happening, ReplayError, Timeline};
@@ -48,6 +48,10 @@ pub(crate) struct Options {
     /// Wait for Enter before each thing that happened; `q` and Enter end it. From a file or a pipe each line is an Enter.
     #[arg(long, conflicts_with_all = ["quiet", "html"])]
     step: bool,
+
+    /// Show each thing as long after the beginning as it happened, instead of at once.
+    #[arg(long, conflicts_with_all = ["quiet", "html", "step"])]
+    in_time: bool,
 
     /// Show only the result of the replay.
     #[arg(long, conflicts_with = "explain")]
@@ -118,6 +122,7 @@ fn replay(options: &Options) -> Result<(), Failure> {
     let mut has_parted = false;
     let mut is_stopped = false;
     let mut end = Duration::ZERO;
+    let start = Instant::now();
     while let Some(happening) = options.next(&mut timeline)? {
         end = end.max(happening.at);
         let is_shown = match &mut story {
@@ -136,6 +141,11 @@ fn replay(options: &Options) -> Result<(), Failure> {
         }
         if lines.is_empty() {
             continue;
+        }
+        if options.in_time {
+            out.flush()?;
+            // A signal ends the program meanwhile.
+            thread::sleep(happening.at.saturating_sub(start.elapsed()));
         }
         match &mut steps {
             None => writeln!(out, "{}", lines.join("\n"))?,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use phx_pty::CTRL_C;
 use tempfile::TempDir;
@@ -62,6 +63,37 @@ async fn a_recording_is_shown_and_replayed() {
     assert!(!early.contains("end of the session"), "{early}");
     let again = phx(&["push", "ws://127.0.0.1:1/socket", "a", "b", "--record", &path]).await;
     again.badly(2, "exists");
+}
+
+/// The recording has a moment a second later. Only that little is waited for, of an hour it is enough that a signal ends it.
+#[tokio::test]
+async fn it_is_shown_in_the_time_in_which_it_happened() {
+    let directory = TempDir::new().unwrap();
+    let text = recorded(&night(&directory), &[]).await;
+    let first = text.lines().find(|line| line.starts_with("{\"at\":")).unwrap();
+    let first: u64 = first[6..first.len() - 1].parse().unwrap();
+    let later = |nanos: u64| {
+        let header = text.lines().next().unwrap();
+        let at = |at: u64| format!("{{\"at\":{at}}}");
+        let lines = [header, &at(first), "\"connect\"", &at(first + nanos), "{\"gap\":7}"];
+        let path = directory.path().join(format!("{nanos}.jsonl")).display().to_string();
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+        path
+    };
+    let begun = Instant::now();
+    let ended = phx(&["replay", &later(1_000_000_000), "--in-time"]).await;
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{ended:?}");
+    assert!(
+        ended.out.contains("00:00:01.000  7 entries of the recording are missing"),
+        "{ended:?}"
+    );
+
+    let mut waits = Phx::start(&["replay", &later(3_600_000_000_000), "--in-time"]);
+    assert_eq!(waits.line().await, "00:00:00.000  connect was called");
+    waits.interrupted().await.badly(130, "");
+    for other in ["--quiet", "--step", "--html=page"] {
+        phx(&["replay", "night", "--in-time", other]).await.badly(2, "cannot be used with");
+    }
 }
 
 #[tokio::test]
