@@ -21,6 +21,8 @@ const COLUMNS: u16 = 780;
 const UP: u8 = 1;
 const PENDING: u8 = 2;
 const WAITING: u8 = 4;
+/// Entries of the recording are missing: the states may have been others.
+const UNKNOWN: u8 = 8;
 
 /// Marks of a column, beside its states.
 const REQUEST: u8 = 16;
@@ -30,14 +32,17 @@ const OTHER: u8 = 64;
 /// One of the rows of spans that a lane has.
 struct Row {
     /// The first of these bits that a column has gives its colour.
-    colours: [(u8, &'static str); 3],
+    colours: &'static [(u8, &'static str)],
     place: (f64, f64),
 }
 
 const ROWS: [Row; 2] = [
-    Row { colours: [(WAITING, "waiting"), (PENDING, "pending"), (UP, "up")], place: (0.0, 12.0) },
     Row {
-        colours: [(FAILURE, "waiting"), (REQUEST, "request"), (OTHER, "other")],
+        colours: &[(UNKNOWN, "gap"), (WAITING, "waiting"), (PENDING, "pending"), (UP, "up")],
+        place: (0.0, 12.0),
+    },
+    Row {
+        colours: &[(FAILURE, "waiting"), (REQUEST, "request"), (OTHER, "other")],
         place: (14.0, 6.0),
     },
 ];
@@ -47,6 +52,8 @@ pub(super) struct Page {
     end: Duration,
     connection: Track,
     channels: Vec<(u64, Track)>,
+    /// The column since which entries are missing.
+    gap: Option<u16>,
     /// Happenings of channels that have no lane.
     further: u64,
     rows: String,
@@ -74,6 +81,14 @@ impl Track {
         }
         if let Some(last) = self.columns.get_mut(usize::from(column)) {
             *last |= bits;
+        }
+    }
+
+    /// Adds bits to the columns from the first to the last.
+    fn mark_all(&mut self, first: u16, last: u16, bits: u8) {
+        self.mark(last, 0);
+        for column in self.columns.iter_mut().take(usize::from(last) + 1).skip(first.into()) {
+            *column |= bits;
         }
     }
 
@@ -115,6 +130,7 @@ impl Page {
             end,
             connection: Track::new("connection".to_owned()),
             channels: Vec::new(),
+            gap: None,
             further: 0,
             rows: String::new(),
             row_count: 0,
@@ -126,6 +142,7 @@ impl Page {
     pub(super) fn add(&mut self, happening: &Happening, name: impl Fn(u64) -> String) {
         self.row(happening);
         let column = self.column(happening.at);
+        self.end_gap(column);
         let mark = if happening.is_failure { FAILURE } else { 0 };
         match happening.about {
             About::Connection => {
@@ -149,7 +166,18 @@ impl Page {
                     track.mark(column, mark.max(REQUEST));
                 }
             }
+            About::Recording if happening.is_failure => self.gap = Some(column),
             _ => {}
+        }
+    }
+
+    /// Draws the time in which entries are missing, up to a column.
+    fn end_gap(&mut self, column: u16) {
+        if let Some(first) = self.gap.take() {
+            let tracks = self.channels.iter_mut().map(|(_, track)| track);
+            for track in tracks.chain([&mut self.connection]) {
+                track.mark_all(first, column, UNKNOWN);
+            }
         }
     }
 
@@ -203,7 +231,8 @@ impl Page {
     }
 
     /// Completes the page, with the file's name and the result of the replay.
-    pub(super) fn html(self, file: &str, result: &str) -> String {
+    pub(super) fn html(mut self, file: &str, result: &str) -> String {
+        self.end_gap(COLUMNS - 1);
         let end = self.end.as_secs_f64();
         let tracks = self.channels.into_iter().map(|(_, track)| track);
         let all: Vec<Lane> =
@@ -211,7 +240,8 @@ impl Page {
         let label = |at: f64| clock(Duration::try_from_secs_f64(at).unwrap_or_default());
         let axis = Axis { title: "time since the beginning", ticks: 6, label: &label };
         let legend = "<span class=\"up\">connected, joined</span><span class=\"pending\">under way</span>\
-             <span class=\"waiting\">waiting, failed</span><span class=\"request\">pushes</span><span class=\"other\">messages, heartbeats</span>";
+             <span class=\"waiting\">waiting, failed</span><span class=\"request\">pushes</span><span class=\"other\">messages, heartbeats</span>\
+             <span class=\"gap\">not recorded</span>";
         let mut body = format!(
             "<h1>{}</h1><p class=\"sub\">{}</p>",
             escaped(&format!("phx replay: {file}")),
@@ -248,7 +278,8 @@ mod tests {
         drop(Recorder::from(ring.clone()).socket(phx_tokio::proto::Config::default(), 1));
         let dump = String::from_utf8(ring.dump()).unwrap();
         let mut text = format!("{}\n", dump.lines().next().unwrap());
-        text += "{\"name\":[1,\"<script>alert(1)</script>\"]}\n{\"at\":0}\n";
+        text += "{\"name\":[1,\"<script>alert(1)</script>\"]}\n{\"name\":[3,\"<i>event\"]}\n{\"at\":0}\n";
+        text += "{\"broadcast\":[1,3,5,20]}\n{\"closed\":[1,{\"frame\":[1012,\"<b>reason\"]}]}\n";
         for channel in 0..channels {
             text += &format!("{{\"channel\":[1,2]}}\n{{\"returned\":{{\"channel\":{channel}}}}}\n");
         }
@@ -277,6 +308,7 @@ mod tests {
         let page = page(&storm(2, 2), Duration::from_secs(3));
         assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
         assert!(page.contains("joined `&lt;script&gt;alert(1)&lt;/script&gt;`"), "{page}");
+        assert!(page.contains("&lt;i&gt;event") && page.contains("&lt;b&gt;reason"), "{page}");
         for markup in ["<script", "<b>", "<i>", "http:", "https:", "src=", "<link", "url("] {
             assert!(!page.contains(markup), "{markup} in {page}");
         }
@@ -297,6 +329,28 @@ mod tests {
             drawn,
             [("pending", 100.0, 201.0), ("up", 201.0, 300.0), ("waiting", 300.0, 401.0),]
         );
+    }
+
+    #[test]
+    fn a_gap_lasts_until_the_next_entry_in_all_lanes() {
+        let recording = storm(1, 2);
+        let text = String::from_utf8(recording).unwrap();
+        let at = |second: u64| format!("{{\"at\":{}}}\n", second * 1_000_000_000);
+        let text = text.replace(&at(2), &format!("{{\"gap\":7}}\n{}", at(2)));
+        let gaps = |page: &str| page.matches("<rect class=\"gap\"").count();
+        let drawn = page(text.as_bytes(), Duration::from_secs(3));
+        assert_eq!(gaps(&drawn), 2, "one in each lane: {drawn}");
+        assert!(drawn.contains("7 entries of the recording are missing here"));
+        // So does one that nothing follows.
+        let (cut, _) = text.split_once(&at(2)).unwrap();
+        assert_eq!(gaps(&page(cut.as_bytes(), Duration::from_secs(3))), 2);
+
+        let mut track = Track::new(String::new());
+        track.set(0, State::Up);
+        track.mark_all(100, 199, UNKNOWN);
+        let spans = track.lane(780.0).spans;
+        let drawn: Vec<_> = spans.iter().map(|it| (it.class, it.from, it.to)).collect();
+        assert_eq!(drawn, [("up", 0.0, 100.0), ("gap", 100.0, 200.0), ("up", 200.0, 780.0)]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A session of the client is recorded, without secrets, and the recording is replayed.
 
+use std::sync::{Arc, Mutex};
+
 use phx_client::recorder::{Payloads, Recorder, RecordingOptions, Ring, RingLimits, replay};
-use phx_client::{Credentials, SocketBuilder};
+use phx_client::{Credentials, SocketBuilder, SocketError};
 use serde_json::json;
 
 use crate::common::{Net, soon};
@@ -51,4 +53,24 @@ async fn no_mode_has_a_secret_and_each_is_replayed() {
         let replayed = replay(recording.as_bytes()).unwrap();
         assert!(replayed.outputs > 20, "{replayed:?}");
     }
+}
+
+/// As GUIDE.md has it: a hook dumps the ring when something is wrong, here an error that the program chose.
+#[tokio::test(start_paused = true)]
+async fn a_hook_dumps_the_session_on_an_error_of_choice() {
+    let mut net = Net::new();
+    let ring = Ring::new(RingLimits::default());
+    let dumps: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let (held, dumped) = (ring.clone(), Arc::clone(&dumps));
+    let builder = net.builder().recorder(ring).on_error(move |error| {
+        if matches!(error, SocketError::Connection(_)) {
+            dumped.lock().unwrap().push(held.dump());
+        }
+    });
+    session(&mut net, builder).await;
+    let dumps = std::mem::take(&mut *dumps.lock().unwrap());
+    let [dump] = &dumps[..] else { panic!("{} dumps", dumps.len()) };
+    let text = String::from_utf8(dump.clone()).unwrap();
+    assert!(text.contains("{\"event\":{\"closed\":"), "the error isn't in {text}");
+    assert!(!replay(&dump[..]).unwrap().is_complete, "the session goes on");
 }

@@ -14,7 +14,7 @@ pub struct Happening {
     pub about: About,
     /// `true` if a request has its outcome by this.
     pub is_outcome: bool,
-    /// `true` if something failed: a connection, a join, a request.
+    /// `true` if something failed (a connection, a join, a request) or is missing: messages, entries of the recording.
     pub is_failure: bool,
     /// The state that the connection or the channel is in from then on, if it changed.
     pub state: Option<State>,

@@ -28,10 +28,12 @@ pub(super) fn state_of(entry: &Entry) -> Option<State> {
     })
 }
 
-/// Whether something failed by an entry.
+/// Whether something failed, or is missing, by an entry.
 pub(super) fn is_failure(entry: &Entry) -> bool {
     match entry {
-        Entry::Malformed(_) | Entry::MessagesLost(_) | Entry::Params(_, None) => true,
+        Entry::Malformed(_) | Entry::MessagesLost(_) | Entry::Params(_, None) | Entry::Gap(_) => {
+            true
+        }
         Entry::Event(event) => match event {
             Event::Closed(_, _, own, retry) => {
                 let was_asked_for =

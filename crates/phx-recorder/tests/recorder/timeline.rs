@@ -86,6 +86,8 @@ fn what_cannot_be_replayed_is_shown_all_the_same() {
     }
     let gap = text.replacen("\"connect\"\n", "{\"gap\":7}\n\"connect\"\n", 1);
     let mut timeline = Timeline::new(gap.as_bytes()).unwrap();
+    let first = timeline.next_happening().unwrap().unwrap();
+    assert!(first.is_failure && first.about == About::Recording, "{first:?}");
     while timeline.next_happening().unwrap().is_some() {}
     assert!(matches!(timeline.replayed(), Err(ReplayError::Gap { .. })));
 }
