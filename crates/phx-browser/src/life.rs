@@ -38,7 +38,7 @@ macro_rules! tests {
 
 /// Runs the tests whose names contain `part`.
 pub(crate) async fn run(pages: SocketAddr, part: &str) -> Report {
-    let all: [Named; 9] = tests![
+    let all: [Named; 10] = tests![
         a_hidden_page_with_slow_timers_stays_connected,
         a_frozen_page_leaves_at_once_and_comes_back,
         a_page_in_the_back_forward_cache_leaves_at_once_and_comes_back,
@@ -46,6 +46,7 @@ pub(crate) async fn run(pages: SocketAddr, part: &str) -> Report {
         a_hidden_page_without_a_network_makes_no_attempts,
         events_of_scripts_change_nothing,
         nothing_secret_is_written_to_the_console,
+        what_is_recorded_in_a_page_replays_elsewhere,
         what_was_used_is_given_back,
         plain_text_from_a_secure_page_is_refused_by_name,
     ];
@@ -232,6 +233,24 @@ async fn nothing_secret_is_written_to_the_console(pages: SocketAddr) {
     let console = page.browser.console().await.to_string();
     assert!(console.contains("the console is heard"), "{console}");
     assert!(!console.contains(SECRET), "{console}");
+    page.close().await;
+}
+
+async fn what_is_recorded_in_a_page_replays_elsewhere(pages: SocketAddr) {
+    const SECRET: &str = "canary-9b04";
+    let server = demo();
+    let page =
+        Page::open(pages, &server, json!({ "secret": SECRET, "record": true, "delay": 20 })).await;
+    page.command("push", json!(SECRET)).await;
+    page.until("room:a shout", 1).await;
+    order(&server, Order::Cut).await;
+    page.until("room:a Joined", 2).await;
+    let recording = page.command("recording", json!(null)).await;
+    let recording = recording.as_str().expect("a recording");
+    assert!(recording.contains("room:a") && !recording.contains(SECRET), "{recording}");
+    let replayed = phx_client::recorder::replay(recording.as_bytes());
+    let replayed = replayed.unwrap_or_else(|parted| panic!("{parted} in {recording}"));
+    assert!(replayed.outputs > 10 && !replayed.is_complete, "{replayed:?}");
     page.close().await;
 }
 

@@ -144,8 +144,7 @@ fn replay(options: &Options) -> Result<(), Failure> {
         }
         if options.in_time {
             out.flush()?;
-            // A signal ends the program meanwhile.
-            thread::sleep(happening.at.saturating_sub(start.elapsed()));
+            wait(happening.at.saturating_sub(start.elapsed()));
         }
         match &mut steps {
             None => writeln!(out, "{}", lines.join("\n"))?,
@@ -189,6 +188,12 @@ fn replay(options: &Options) -> Result<(), Failure> {
     writeln!(out, "{result}")?;
     out.flush()?;
     Ok(())
+}
+
+/// A signal ends the program meanwhile.
+#[expect(clippy::disallowed_methods, reason = "nothing but the time is waited for")]
+fn wait(time: Duration) {
+    thread::sleep(time);
 }
 
 /// Reads the recording once more, since a picture needs its end first.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::{JsString, Reflect};
+use phx_web::recorder::{Ring, RingLimits};
 use phx_web::{Backoff, Channel, Socket, StreamItem};
 use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
@@ -16,6 +17,8 @@ use super::host::note;
 struct Life {
     socket: Socket,
     channels: Vec<Channel>,
+    /// The session, if it is recorded.
+    ring: Option<Ring>,
 }
 
 /// Gives the page a function `command`, which takes a command and returns its answer, both as JSON.
@@ -50,6 +53,10 @@ fn obey(life: &RefCell<Option<Rc<Life>>>, what: &str, value: &Value) -> Value {
         }
         "echoes" => run("echoes", echoes(life, value.as_u64().unwrap_or_default())),
         "reconnects" => run("reconnects", reconnects(life, value.as_u64().unwrap_or_default())),
+        "recording" => {
+            let recording = life.ring.as_ref().map(Ring::dump);
+            recording.and_then(|lines| String::from_utf8(lines).ok()).into()
+        }
         _ => {
             let counters = life.socket.counters();
             json!({
@@ -85,10 +92,14 @@ fn open(options: &Value) -> Option<Life> {
     if let Some(secret) = options["secret"].as_str() {
         builder = builder.auth_token(secret).param("secret", secret);
     }
+    let ring = options["record"].as_bool().map(|_| Ring::new(RingLimits::default()));
+    if let Some(ring) = &ring {
+        builder = builder.recorder(ring.clone());
+    }
     let socket = builder.spawn().ok()?;
     let topics = ["room:a", "end:a"];
     let channels = topics.map(|topic| join(&socket, topic, &options["secret"])).into_iter();
-    Some(Life { channels: channels.collect::<Option<_>>()?, socket })
+    Some(Life { channels: channels.collect::<Option<_>>()?, socket, ring })
 }
 
 fn join(socket: &Socket, topic: &'static str, secret: &Value) -> Option<Channel> {
