@@ -27,7 +27,6 @@ mod script;
 mod secret;
 mod serve;
 mod session;
-mod small_map;
 mod supabase;
 mod terminal;
 mod typed;

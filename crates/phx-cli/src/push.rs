@@ -137,12 +137,11 @@ impl Pushing<'_> {
 
     async fn one_by_one(&mut self) -> Result<(), Failure> {
         for _ in 0..self.options.repeat {
-            match self.options.no_reply {
-                true => self.send().await?,
-                false => {
-                    let reply = self.push()?;
-                    self.outcome(reply.await)?;
-                }
+            if self.options.no_reply {
+                self.send().await?;
+            } else {
+                let reply = self.push()?;
+                self.outcome(reply.await)?;
             }
         }
         Ok(())
@@ -159,9 +158,10 @@ impl Pushing<'_> {
                     _ = ticks.tick(), if replies.len() < IN_FLIGHT => break,
                 }
             }
-            match self.options.no_reply {
-                true => self.send().await?,
-                false => replies.push(self.push()?),
+            if self.options.no_reply {
+                self.send().await?;
+            } else {
+                replies.push(self.push()?);
             }
         }
         while let Some(reply) = replies.next().await {

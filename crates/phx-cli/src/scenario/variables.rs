@@ -3,9 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use serde_json::Value;
-
-use crate::small_map::SmallMap;
 
 /// Bytes of a variable's value.
 pub(crate) const MAX_VALUE: usize = 64 << 10;
@@ -100,9 +99,9 @@ impl fmt::Debug for Variable {
     }
 }
 
-/// The variables that have a value.
+/// The variables that have a value. Each user of a load has some: so few that a `BTreeMap` would mostly hold empty places.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Variables(SmallMap<Arc<str>, Variable>);
+pub(crate) struct Variables(LiteMap<Arc<str>, Variable>);
 
 impl Variables {
     pub(crate) fn get(&self, name: &str) -> Option<&Variable> {
@@ -112,7 +111,9 @@ impl Variables {
     pub(crate) fn set(&mut self, name: &Arc<str>, value: Variable) {
         match self.0.get_mut(name) {
             Some(old) => *old = value,
-            None => self.0.insert(Arc::clone(name), value),
+            None => {
+                self.0.insert(Arc::clone(name), value);
+            }
         }
     }
 }

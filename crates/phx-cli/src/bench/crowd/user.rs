@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::FutureExt as _;
+use litemap::LiteMap;
 use phx_tokio::{
     ByteString, Channel, ConnectCause, ConnectError, JoinCause, JoinError, Payload, Push, Reply,
     Socket, Status,
@@ -21,7 +22,6 @@ use crate::scenario::{
     Address, Content, Cursor, Expect, Live, Next, Pattern, Present, Step, Task, Unfilled, Unsaved,
     User as State,
 };
-use crate::small_map::SmallMap;
 use crate::terminal;
 
 /// The request to a user to stop: the sender was dropped.
@@ -89,7 +89,7 @@ pub(super) struct User<'a> {
     /// When the schedule wants the next step, if there is one.
     due: Option<Instant>,
     socket: Option<Socket>,
-    channels: SmallMap<ByteString, Joined>,
+    channels: LiteMap<ByteString, Joined>,
     /// The messages that a `wait` looks at, if the scenario has one.
     inbox: Option<Arc<Inbox>>,
     /// What is known of live views, once there is a step about them.
@@ -116,7 +116,7 @@ pub(super) async fn pass(
         stop,
         due,
         socket: None,
-        channels: SmallMap::default(),
+        channels: LiteMap::with_capacity(1),
         inbox: shared.has_waits.then(Arc::default),
         live: None,
     };
@@ -405,7 +405,7 @@ impl User<'_> {
     }
 
     async fn disconnect(&mut self) {
-        self.channels.clear();
+        self.channels = LiteMap::new();
         if let Some(live) = &mut self.live {
             live.disconnect();
         }
