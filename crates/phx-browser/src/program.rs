@@ -13,6 +13,16 @@ use crate::http::JAVASCRIPT;
 /// Target of programs in a page.
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// What is kept of a program for those who look into it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Nothing,
+    /// The names of its functions.
+    Names,
+    /// The names, and the checks of what the browser returns, as in programs that are being developed.
+    NamesAndChecks,
+}
+
 /// A program for the browser.
 pub(crate) struct WebProgram {
     /// Module that exports the function which loads and starts the program.
@@ -26,16 +36,18 @@ impl WebProgram {
     pub(crate) fn build(package: &str, name: &str, profile: &str) -> anyhow::Result<Self> {
         let mut cargo = cargo_build(profile);
         cargo.args(["--locked", "--package", package, "--bin", name]);
-        WebProgram::bind(&artifact(cargo, name)?, name, profile != "release")
+        let kept = if profile == "release" { Kept::Nothing } else { Kept::NamesAndChecks };
+        WebProgram::bind(&artifact(cargo, name)?, name, kept)
     }
 
-    /// Binds a program of this path to JavaScript, with or without the names of its functions.
-    pub(crate) fn bind(path: &Path, name: &str, has_names: bool) -> anyhow::Result<Self> {
+    /// Binds a program of this path to JavaScript.
+    pub(crate) fn bind(path: &Path, name: &str, kept: Kept) -> anyhow::Result<Self> {
         let mut output = Bindgen::new()
             .input_path(path)
             .web(true)?
             .typescript(false)
-            .remove_name_section(!has_names)
+            .remove_name_section(kept == Kept::Nothing)
+            .debug(kept == Kept::NamesAndChecks)
             .generate_output()
             .with_context(|| format!("wasm-bindgen failed on {}", path.display()))?;
         let script = output.js().to_owned();

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::program::{self, WebProgram};
+use crate::program::{self, Kept, WebProgram};
 
 mod parts;
 
@@ -46,7 +46,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     ensure!(status.success(), "cargo can't change the lock file");
     let path = build(&folder)?;
     let size = measure("without tables", &path, &folder)?;
-    let named = optimise(&WebProgram::bind(&path, NAME, true)?.wasm, &folder, true)?;
+    let named = optimise(&WebProgram::bind(&path, NAME, Kept::Names)?.wasm, &folder, true)?;
     println!("\nbytes without tables, optimised, by crate\n{}", parts::table(&named)?);
     let is_met = size <= LIMIT;
     println!("goal: {LIMIT} bytes, {}", if is_met { "met" } else { "missed" });
@@ -88,7 +88,7 @@ fn build(folder: &Path) -> anyhow::Result<PathBuf> {
 
 /// Prints the sizes of a program, and returns the last one.
 fn measure(what: &str, path: &Path, folder: &Path) -> anyhow::Result<usize> {
-    let linked = WebProgram::bind(path, NAME, false)?.wasm;
+    let linked = WebProgram::bind(path, NAME, Kept::Nothing)?.wasm;
     let optimised = optimise(&linked, folder, false)?;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&optimised)?;

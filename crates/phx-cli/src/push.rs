@@ -63,7 +63,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "json")]
     pretty: bool,
 
-    /// Limit for each reply.
+    /// Limit for each reply; with --no-reply for the connection to take the frame.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     timeout: Duration,
 
@@ -172,7 +172,9 @@ impl Pushing<'_> {
 
     /// Pushes once, without a reply: it ends when the connection has taken the frame.
     async fn send(&self) -> Result<(), Failure> {
-        Ok(self.channel.push_without_reply(self.event.clone(), self.payload.clone()).await?)
+        let (event, payload) = (self.event.clone(), self.payload.clone());
+        let timeout = self.options.timeout;
+        Ok(self.channel.push_without_reply_with_timeout(timeout, event, payload).await?)
     }
 
     fn push(&self) -> Result<PushReply, Failure> {

@@ -190,7 +190,7 @@ fn replay(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A signal ends the program meanwhile.
+/// Blocks this thread alone: the main one handles signals.
 #[expect(clippy::disallowed_methods, reason = "nothing but the time is waited for")]
 fn wait(time: Duration) {
     thread::sleep(time);

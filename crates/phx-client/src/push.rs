@@ -104,6 +104,17 @@ impl Channel {
         Push::new(self.start_push(event.into(), payload, WithReply::No, None))
     }
 
+    /// As [`push_without_reply`](Self::push_without_reply), with a separate time limit, as
+    /// [`push_with_timeout`](Self::push_with_timeout) has.
+    pub fn push_without_reply_with_timeout(
+        &self,
+        timeout: Duration,
+        event: impl Into<ByteString>,
+        payload: impl IntoPayload,
+    ) -> Push<()> {
+        Push::new(self.start_push(event.into(), payload, WithReply::No, Some(timeout)))
+    }
+
     /// As [`push`](Self::push), with a separate time limit, counted from this call, instead of
     /// [`SocketBuilder::push_timeout`](crate::SocketBuilder::push_timeout).
     pub fn push_with_timeout<R>(

@@ -151,7 +151,8 @@ impl Body {
             (None, None) if body.binary => Payload::binary(filler(body.len)?),
             (None, None) => json(body.len, "")?,
         };
-        if payload.len() as u64 != body.len {
+        let is_too_long = body.whole.is_some() && payload.len() > MAX_WHOLE;
+        if is_too_long || payload.len() as u64 != body.len {
             return None;
         }
         Some(if body.uncompressed { payload.uncompressed() } else { payload })

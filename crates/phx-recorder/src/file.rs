@@ -146,13 +146,13 @@ impl RecordingFile {
         };
         let thread = thread::Builder::new().name("phx-recorder".to_owned());
         let thread = thread.spawn(move || writer.run())?;
-        // Nobody has set it before.
+        // It is set here alone.
         let _ = shared.writer.set(thread.thread().id());
         Ok(RecordingFile(Arc::new(Handle(shared))))
     }
 
-    /// Waits until everything that was recorded before the call is written. It blocks the thread. A program's panic hook
-    /// may call it.
+    /// Waits until everything that was recorded before the call is written, but for the last deliveries: they follow from
+    /// what was received, and are written with the entry after them. It blocks the thread. A program's panic hook may call it.
     ///
     /// # Errors
     ///
@@ -315,7 +315,7 @@ struct Writer {
     part: u32,
 }
 
-/// A writer of the caller's has panicked: whoever waits for it learns that.
+/// Reports a panic of the caller's writer to the calls of `flush` that wait.
 impl Drop for Writer {
     fn drop(&mut self) {
         if thread::panicking() {

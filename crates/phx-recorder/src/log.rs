@@ -1,6 +1,6 @@
 //! Entries in memory: the frequent ones in one to four words, the others as they are.
 //!
-//! A message takes 16 bytes with its delivery, no allocation and no copy of an entry. What doesn't fit into the bits that
+//! A broadcast takes 16 bytes with its delivery, a reply 32; neither takes an allocation or a copy of an entry. What doesn't fit into the bits that
 //! a word has for it is kept as an entry.
 
 use std::collections::VecDeque;
@@ -16,6 +16,9 @@ use crate::time::Time;
 
 /// Most words of an entry.
 const WORDS: usize = 4;
+
+/// Items for which a queue may keep memory that it doesn't use.
+const SPARE: usize = 1 << 10;
 
 /// The memory of the longest packed entry, in bytes.
 pub(crate) const PACKED_BYTES: usize = WORDS * size_of::<u64>();
@@ -70,7 +73,8 @@ fn with_number(kind: u64, number: u64) -> Option<u64> {
     (number >> NUMBER == 0).then_some((kind << NUMBER) | number)
 }
 
-/// A kind, two names and two lengths, if they aren't too large.
+/// A kind, two names, a payload's length and another number (of a message the other bytes of its frame, of a push whether it
+/// wants no reply), if they aren't too large.
 fn with_names(kind: u64, topic: u32, event: u32, len: u64, more: u64) -> Option<u64> {
     let fits = (topic | event) >> NAME == 0 && (len | more) >> LEN == 0;
     let names = (u64::from(topic) << NAME) | u64::from(event);
@@ -224,6 +228,12 @@ impl Log {
         self.len == 0
     }
 
+    /// Gives memory back where most of it isn't used: what many short entries took isn't there for long ones as well.
+    pub(crate) fn shrink(&mut self) {
+        shrink(&mut self.words);
+        shrink(&mut self.others);
+    }
+
     /// Adds an entry at the end.
     pub(crate) fn push(&mut self, entry: Entry) {
         match Packed::of(&entry) {
@@ -329,6 +339,14 @@ impl Log {
             return Some(Body::Json(len));
         }
         Some(Body::Hashed(Hashed { len, hash: Hex(self.word()?) }))
+    }
+}
+
+/// Halves the memory of a queue that uses a quarter of it, or less.
+fn shrink<T>(queue: &mut VecDeque<T>) {
+    let (len, capacity) = (queue.len(), queue.capacity());
+    if capacity > SPARE && len < capacity / 4 {
+        queue.shrink_to(capacity / 2);
     }
 }
 

@@ -196,7 +196,7 @@ impl State {
         }
     }
 
-    /// There is always room for another entry, which the memory doesn't have to grow for.
+    /// True if the longest packed entry would be too many bytes.
     #[inline]
     fn is_full(&self) -> bool {
         self.entries.bytes().saturating_add(PACKED_BYTES) > self.limits.max_bytes
@@ -219,6 +219,7 @@ impl State {
             }
             self.left = self.left.saturating_add(1);
         }
+        self.entries.shrink();
     }
 }
 

@@ -22,13 +22,13 @@ const BURST: f64 = 1.0;
 const MAX_BATCH_FRAMES: usize = 64;
 const MAX_BATCH_BYTES: usize = 64 << 10;
 
-/// When the task that waits is to be woken, after a message.
+/// When to wake the waiting task, after a message.
 #[derive(Debug)]
 pub(crate) enum Call {
     Now(Waker),
     /// After what the browser has queued, by [`Inbox::take_waker`].
     Soon,
-    /// Nobody waits, or the wake is under way.
+    /// No task waits, or its wake is under way.
     Not,
 }
 
@@ -156,8 +156,8 @@ impl Inbox {
     /// Returns the waker of the task that waits, if there is something for it. The wake that was asked for has come.
     pub(crate) fn take_waker(&mut self) -> Option<Waker> {
         self.is_soon = false;
-        let has_news = !self.frames.is_empty() || !matches!(self.state, State::Open);
-        if has_news { self.waker.take() } else { None }
+        let is_ready = !self.frames.is_empty() || !matches!(self.state, State::Open);
+        if is_ready { self.waker.take() } else { None }
     }
 
     /// The browser has reported the end, with the code and reason of a close frame, or with 1006.

@@ -184,16 +184,12 @@ impl Drop for Later {
 /// Fetches a message from the browser, unless it is too large: text and bytes are copied once.
 fn take(inbox: &RefCell<Inbox>, event: &MessageEvent) -> Call {
     let data = event.data();
-    // Units of UTF-16, each of which has one byte or more in UTF-8; zero for bytes. A check of the type beforehand would
-    // be one more call of the browser.
-    let units = data.unchecked_ref::<JsString>().length();
     let mut inbox = inbox.borrow_mut();
     let accepts =
         |inbox: &mut Inbox, len| inbox.accepts(usize::try_from(len).unwrap_or(usize::MAX));
-    let frame = if !accepts(&mut inbox, units) {
-        None
-    } else if let Some(text) = data.as_string() {
-        Some(Frame::Text(Bytes::from(text)))
+    let frame = if let Some(text) = data.dyn_ref::<JsString>() {
+        // Each unit of UTF-16 has one byte or more in UTF-8.
+        accepts(&mut inbox, text.length()).then(|| Frame::Text(Bytes::from(String::from(text))))
     } else {
         let bytes = data.dyn_ref::<ArrayBuffer>().map(|buffer| Uint8Array::new(buffer));
         let bytes = bytes.filter(|bytes| accepts(&mut inbox, bytes.length()));

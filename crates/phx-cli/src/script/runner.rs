@@ -157,7 +157,7 @@ impl Runner {
                 let (Content::Json(payload) | Content::Binary(payload)) = payload;
                 let (sent, payload) = self.supabase.pushed(&event, payload)?;
                 if expect == Expect::None {
-                    let sent = channel.push_without_reply(sent, payload);
+                    let sent = channel.push_without_reply_with_timeout(step.timeout, sent, payload);
                     let sent = self.while_open(timeout(step.timeout, sent)).await?;
                     return Ok(
                         sent.map_err(|_| Failure::timed_out("the push wasn't sent in time"))??

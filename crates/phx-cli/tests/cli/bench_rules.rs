@@ -164,9 +164,9 @@ async fn a_seed_repeats_a_run() {
 async fn limits_of_files_and_consent_are_those_of_all_loads() {
     let server = Server::start().await;
     // A soft limit is raised, and a hard one isn't.
-    let limited = format!("ulimit -n 100; exec {} bench", env!("CARGO_BIN_EXE_phx"));
     let mut shell = tokio::process::Command::new("sh");
-    shell.args(["-c", &format!("{limited} {} -s 50", server.url)]).kill_on_drop(true);
+    shell.args(["-c", "ulimit -n 100; exec \"$0\" bench \"$@\"", env!("CARGO_BIN_EXE_phx")]);
+    shell.args([&server.url, "-s", "50"]).kill_on_drop(true);
     let ended = Phx::spawn(&mut shell).ends().await;
     let why = "50 connections are too many: this machine allows 36 connections: 100 open files";
     ended.badly(2, why);
@@ -221,7 +221,8 @@ async fn a_worker_that_was_killed_is_named() {
     let (first, second) = (worker("1/2"), worker("2/2"));
     assert_eq!(second.ends().await.code, Some(0));
     let is_logged = async {
-        while !folder.read("1.hdr").contains("\nTag=") {
+        let log = || fs::read_to_string(folder.at("1.hdr")).unwrap_or_default();
+        while !log().contains("\nTag=") {
             tokio::task::yield_now().await;
         }
     };

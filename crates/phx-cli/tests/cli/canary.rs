@@ -67,6 +67,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--host", Value(&["hush::"])),
     ("--http-server", Value(&[])),
     ("--in-flight", Value(&[])),
+    ("--in-time", Nothing),
     ("--insecure", Nothing),
     ("--join-param", Value(&["key=hush", "=hush", "key:=hush", "key:=\"hush\"", ":=hush"])),
     ("--join-params", Value(&["{\"key\":\"hush\"}", "{\"key\":hush}", "[\"hush\"]", "\"hush\""])),

@@ -120,3 +120,16 @@ async fn a_push_without_reply_is_over_once_the_transport_has_it() {
     let refused = room.push_without_reply("", &json!(1)).await.unwrap_err();
     assert!(matches!(refused.cause, PushCause::InvalidState(CallError::EmptyEvent)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_push_without_reply_has_a_limit_of_its_own() {
+    let (_socket, room, peer) = Net::new().joined().await;
+    drop(peer);
+    crate::common::settle().await;
+    // It waits for a connection: longer than a push without a limit of its own.
+    let limit = Duration::from_secs(60);
+    let start = tokio::time::Instant::now();
+    let failed = room.push_without_reply_with_timeout(limit, "cast", &json!(1)).await.unwrap_err();
+    assert!(matches!(failed.cause, PushCause::NotSent), "{failed:?}");
+    assert_eq!(start.elapsed(), limit);
+}

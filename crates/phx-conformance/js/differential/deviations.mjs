@@ -66,7 +66,7 @@ export class DeviatingSocket extends Socket {
     super.connect()
   }
 
-  // 4 and 34: the end of the connection is told once, when it is closed or at the latest after 5 s.
+  // 4 and 34: the end of the connection is reported once, when it is closed or at the latest after 5 s.
   disconnect(callback, code, reason) {
     const connection = this.connection
     if (connection && !connection.ended && !connection.closeHandled && (this.applies(4) || this.applies(34))) {

@@ -10,6 +10,9 @@ use phx_proto::{ChannelId, Socket};
 /// settings allow.
 pub(super) const MAX_LIVE: usize = 1 << 18;
 
+/// Most bytes of the payloads of the events that wait, and of the pushes.
+pub(super) const MAX_LIVE_BYTES: usize = 256 << 20;
+
 /// Ids that are remembered: there are joins and leaves beside pushes.
 const MAX_KNOWN: usize = 1 << 20;
 

@@ -11,7 +11,7 @@ use phx_proto::{
 };
 
 use super::error::ReplayError;
-use super::ids::{Channels, Latest, MAX_LIVE};
+use super::ids::{Channels, Latest, MAX_LIVE, MAX_LIVE_BYTES};
 use crate::cause::StatusIs;
 use crate::decisions::Decisions;
 use crate::entry::{
@@ -174,6 +174,9 @@ impl Run {
             &mut config.max_events,
         ] {
             *limit = MAX_LIVE.min(*limit);
+        }
+        for limit in [&mut config.max_event_bytes, &mut config.max_buffered_bytes] {
+            *limit = MAX_LIVE_BYTES.min(*limit);
         }
         Run {
             socket: record(config, header.seed, RecordingOptions::default(), made.clone()),
@@ -383,10 +386,11 @@ impl Run {
                     LifecycleIs::Suspending => Lifecycle::Suspending,
                 },
             ),
-            Entry::Closed(transport, cause) => {
-                let transport = self.transport(line, transport)?;
+            Entry::Closed(number, cause) => {
+                let transport = self.transport(line, number)?;
                 let cause = cause.cause().ok_or_else(|| invalid(line, "an unknown cause"))?;
                 self.socket.handle_closed(now, transport, cause);
+                self.transports.forget(number);
             }
             Entry::Params(number, params) => {
                 let request = self.params.get(number);

@@ -214,7 +214,8 @@ impl User<'_> {
                 let (Content::Json(payload) | Content::Binary(payload)) = payload;
                 if expect == Expect::None {
                     // It ends when the connection has taken the frame, so that a loop waits for a connection that is slow.
-                    let push = channel.push_without_reply(event, payload);
+                    let push =
+                        channel.push_without_reply_with_timeout(step.timeout, event, payload);
                     let sent = Box::pin(self.within(step, push)).await?;
                     sent.map_err(|failed| Failed::Step(ErrorClass::of_push(&failed)))?;
                     return Ok(0);
