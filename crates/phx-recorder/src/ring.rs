@@ -210,10 +210,11 @@ impl State {
     fn drop_oldest(&mut self) {
         while (self.is_full() || self.is_old()) && !self.entries.is_empty() {
             let entry = self.entries.drop_first();
-            match entry {
-                Some(Entry::At(at)) => self.oldest = Some(at),
-                Some(entry @ (Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)))) => {
-                    self.names.insert(number, entry);
+            match &entry {
+                Some(Entry::At(at)) => self.oldest = Some(*at),
+                Some(Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _))) => {
+                    let number = *number;
+                    self.names.extend(entry.map(|name| (number, name)));
                 }
                 _ => {}
             }
