@@ -192,6 +192,11 @@ pub(crate) const ROWS: &[Row] = &[
         "the_peak_of_decisions_and_events_that_wait_stays_within_its_limits",
     ),
     test(
+        "ids.rs MAX_LIVE_BYTES",
+        RECORDINGS,
+        "the_peak_of_decisions_and_events_that_wait_stays_within_its_limits",
+    ),
+    test(
         "ids.rs MAX_KNOWN",
         "phx-recorder/src/replay/ids.rs",
         "of_the_oldest_ids_one_stands_in_for_the_others",
