@@ -136,8 +136,9 @@ impl Packed {
         self
     }
 
-    fn with_hash(self, hash: Option<u64>) -> Self {
-        hash.map_or(self, |hash| self.with(hash))
+    #[inline]
+    fn with_some(self, word: Option<u64>) -> Self {
+        word.map_or(self, |word| self.with(word))
     }
 
     /// A message that came, in a frame of this length; `None` if it doesn't fit.
@@ -160,23 +161,12 @@ impl Packed {
             Some(Status::Error) => ERROR,
             Some(_) => return None,
         };
-        let (parts, one, two, three) = match (join_ref, reference, hash) {
-            (None, None, None) => (0, 0, 0, 0),
-            (Some(join_ref), None, None) => (JOIN_REF, join_ref, 0, 0),
-            (None, Some(reference), None) => (REFERENCE, reference, 0, 0),
-            (Some(join_ref), Some(reference), None) => {
-                (JOIN_REF | REFERENCE, join_ref, reference, 0)
-            }
-            (None, None, Some(hash)) => (HASH, hash, 0, 0),
-            (Some(join_ref), None, Some(hash)) => (JOIN_REF | HASH, join_ref, hash, 0),
-            (None, Some(reference), Some(hash)) => (REFERENCE | HASH, reference, hash, 0),
-            (Some(join_ref), Some(reference), Some(hash)) => {
-                (JOIN_REF | REFERENCE | HASH, join_ref, reference, hash)
-            }
-        };
+        let mark = |part: Option<u64>, mark| part.map_or(0, |_| mark);
+        let parts = mark(join_ref, JOIN_REF) | mark(reference, REFERENCE) | mark(hash, HASH);
         let kind = MESSAGE | parts | status;
         let head = with_names(kind, topic, event, len, frame.checked_sub(len)?)?;
-        Some(Packed { words: [head, one, two, three], len: words_of(kind) })
+        let packed = Packed::new(head);
+        Some(packed.with_some(join_ref).with_some(reference).with_some(hash))
     }
 
     /// Another frequent entry; `None` for a rare one, and if it doesn't fit.
@@ -193,7 +183,7 @@ impl Packed {
                 let (len, hash) = parts_of(payload)?;
                 let kind = if hash.is_some() { HASHED_PUSH } else { PUSH };
                 let head = with_names(kind, 0, *event, len, u64::from(*no_reply))?;
-                Packed::new(head).with(*channel).with_hash(hash)
+                Packed::new(head).with(*channel).with_some(hash)
             }
             Entry::Returned(Returned::Did(did)) => Packed::new(with_number(DID, u64::from(*did))?),
             Entry::Returned(Returned::Request(request)) => {

@@ -97,15 +97,7 @@ impl Ring {
     /// A ring with nothing in it.
     #[must_use]
     pub fn new(limits: RingLimits) -> Self {
-        Ring(Arc::new(Mutex::new(State {
-            limits,
-            header: None,
-            entries: Log::default(),
-            names: BTreeMap::new(),
-            oldest: None,
-            newest: Time::default(),
-            left: 0,
-        })))
+        Ring(Arc::new(Mutex::new(State::new(limits, None))))
     }
 
     /// Makes a socket, as [`Socket::new`] does, whose session this ring records. Another session that it held is dropped.
@@ -172,6 +164,18 @@ impl fmt::Debug for Ring {
 }
 
 impl State {
+    fn new(limits: RingLimits, header: Option<Header>) -> Self {
+        State {
+            limits,
+            header,
+            entries: Log::default(),
+            names: BTreeMap::new(),
+            oldest: None,
+            newest: Time::default(),
+            left: 0,
+        }
+    }
+
     /// What stands before the entries that are left.
     fn first(&self) -> Vec<Entry> {
         if self.left == 0 {
@@ -229,16 +233,7 @@ struct Writer(Ring);
 impl Sink for Writer {
     fn begin(&mut self, header: Header) {
         let mut state = self.0.lock();
-        let limits = state.limits;
-        *state = State {
-            limits,
-            header: Some(header),
-            entries: Log::default(),
-            names: BTreeMap::new(),
-            oldest: None,
-            newest: Time::default(),
-            left: 0,
-        };
+        *state = State::new(state.limits, Some(header));
     }
 
     fn add(&mut self, deliveries: u32, entry: Entry) {

@@ -139,7 +139,7 @@ impl Inbox {
         }
         let is_full = self.frames.len() >= MAX_BATCH_FRAMES || self.bytes >= MAX_BATCH_BYTES;
         if is_full || !matches!(self.state, State::Open) {
-            return self.waker.take().map_or(Call::Not, Call::Now);
+            return self.call_now();
         }
         if self.is_soon || self.waker.is_none() {
             return Call::Not;
@@ -150,6 +150,10 @@ impl Inbox {
             self.is_soon = true;
             return Call::Soon;
         }
+        self.call_now()
+    }
+
+    fn call_now(&mut self) -> Call {
         self.waker.take().map_or(Call::Not, Call::Now)
     }
 
