@@ -54,46 +54,46 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A group of cases.
 struct Group {
-    id: String,
+    id: &'static str,
     settings: &'static str,
     min_bits: u8,
     data: &'static str,
 }
 
-fn groups() -> Vec<Group> {
-    let data = DATA.map(|data| (12, SETTINGS[0], data));
-    let settings = SETTINGS.map(|settings| (13, settings, DATA[0]));
-    let both = (1..).zip(data).chain((1..).zip(settings));
-    both.map(|(number, (case, (settings, min_bits), data))| Group {
-        id: format!("{case}.{number}"),
-        settings,
-        min_bits,
-        data,
-    })
-    .collect()
-}
+impl Group {
+    /// A group of case 12, from 1: its data differ.
+    fn of_data(id: &'static str, number: usize) -> Self {
+        let (settings, min_bits) = SETTINGS[0];
+        Self { id, settings, min_bits, data: DATA[number - 1] }
+    }
 
-#[tokio::test]
-async fn ws_gets_back_what_it_compressed() {
-    let number = std::env::var("PHX_AUTOBAHN_MESSAGES").ok().map(|number| number.parse().unwrap());
-    let server = Judge::Ws.serve("cases", &[]).await;
-    let mut offers = OFFERS.into_iter().cycle();
-    for (at, group) in groups().into_iter().enumerate() {
-        let accepted = |offer: &(bool, u8)| offer.1 >= group.min_bits;
+    /// A group of case 13, from 1: the server's settings differ.
+    fn of_settings(id: &'static str, number: usize) -> Self {
+        let (settings, min_bits) = SETTINGS[number - 1];
+        Self { id, settings, min_bits, data: DATA[0] }
+    }
+
+    /// Has `ws` send the messages of each case and compare what comes back. A short run has a third of the cases, each with one of
+    /// the offers; `at` varies which.
+    async fn run(self, at: usize) {
+        let number =
+            std::env::var("PHX_AUTOBAHN_MESSAGES").ok().map(|number| number.parse().unwrap());
+        let server = Judge::Ws.serve("cases", &[]).await;
+        let mut offers = OFFERS.into_iter().cycle().skip(at);
+        let accepted = |offer: &(bool, u8)| offer.1 >= self.min_bits;
         for (index, (size, fragment)) in (1..).zip(SIZES) {
-            // A short run has a third of each group's cases, each with one of the offers.
             let chosen = match number {
                 Some(_) => OFFERS.into_iter().filter(accepted).collect(),
                 None if (index + at) % 3 > 0 => continue,
                 None => vec![offers.by_ref().find(accepted).unwrap()],
             };
             for (takeover, bits) in chosen {
-                let id = format!("{}.{index} with takeover {takeover} and {bits} bits", group.id);
+                let id = format!("{}.{index} with takeover {takeover} and {bits} bits", self.id);
                 let offer = Compression::new().context_takeover(takeover).window_bits(bits);
                 let count = number.unwrap_or(1_u32);
                 let query = format!(
                     "settings={}&data={}&size={size}&fragment={fragment}&count={count}",
-                    group.settings, group.data,
+                    self.settings, self.data,
                 );
                 let query = query.replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
                 let url = format!("ws://127.0.0.1:{}/socket?{query}", server.port);
@@ -107,4 +107,29 @@ async fn ws_gets_back_what_it_compressed() {
             }
         }
     }
+}
+
+/// Makes each group a test, so that they run beside each other, and one can run alone.
+macro_rules! groups {
+    ($($name:ident: $kind:ident($id:literal, $number:literal);)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            Group::$kind($id, $number).run($number).await;
+        }
+    )*};
+}
+
+groups! {
+    case_12_1: of_data("12.1", 1);
+    case_12_2: of_data("12.2", 2);
+    case_12_3: of_data("12.3", 3);
+    case_12_4: of_data("12.4", 4);
+    case_12_5: of_data("12.5", 5);
+    case_13_1: of_settings("13.1", 1);
+    case_13_2: of_settings("13.2", 2);
+    case_13_3: of_settings("13.3", 3);
+    case_13_4: of_settings("13.4", 4);
+    case_13_5: of_settings("13.5", 5);
+    case_13_6: of_settings("13.6", 6);
+    case_13_7: of_settings("13.7", 7);
 }

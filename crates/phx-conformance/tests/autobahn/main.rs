@@ -5,6 +5,7 @@
 //! sockets. Its cases 9 measure speed, and 10 asks for nothing of a client.
 //!
 //! `PHX_AUTOBAHN_MESSAGES` sets the number of messages of each of the cases 12 and 13. The suite sends 1,000.
+//! Each group of theirs is a test: `compression::case_12_1` is one.
 
 #![allow(
     clippy::unwrap_used,
