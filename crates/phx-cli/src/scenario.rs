@@ -19,7 +19,7 @@ mod task;
 mod template;
 mod variables;
 
-pub(crate) use cursor::{Cursor, Next};
+pub(crate) use cursor::{Cursor, Next, Passes};
 pub(crate) use data::{Row, Table};
 pub(crate) use presence::Present;
 pub(crate) use program::{Flaw, Program};
@@ -118,6 +118,15 @@ impl User {
         variables.set(pass, Variable::Number(0));
         let rng = Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         User { number, variables, rng }
+    }
+
+    /// The user in one of a loop's passes that run at the same time: with variables of its own, and with random numbers that
+    /// depend on the pass and not on what the others do.
+    pub(crate) fn in_pass(&self, pass: u64, seed: u64) -> Self {
+        let rng = Rng::with_seed(seed ^ pass.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut user = User { number: self.number, variables: self.variables.clone(), rng };
+        user.set_pass(pass);
+        user
     }
 
     /// Sets the number of the loop's pass.

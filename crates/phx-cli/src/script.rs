@@ -51,8 +51,8 @@ use runner::Runner;
 /// rest. `params` sets the params of the next rejoins. `expect` is ok, error or any; `none` of a push waits for
 /// no reply. With `replace` a join takes the topic from an earlier one. `binary` (base64) takes the place of
 /// `payload`. `presence` waits until so many keys are present, or this one. Every step that waits can have a
-/// `timeout_ms`, and every step an `id`, which comes back with the outcome. Empty lines and those that begin with #
-/// are skipped.
+/// `timeout_ms`, and every step an `id`, which comes back with the outcome. The passes of a loop with `at_once` run
+/// one after another here. Empty lines and those that begin with # are skipped.
 ///
 /// `${name}` in a text or a payload is the value of a variable: of `set`, of a row of `data` (CSV with a line of
 /// names, or lines of JSON objects), of the `save` of a join, push or wait (`"save": {"id": "/user/id"}`, by JSON

@@ -25,6 +25,7 @@ use crate::malformed::Watch;
 use crate::record::Kind;
 use crate::scenario::{self, Flaw, Pattern, Program, Task, Text};
 
+mod at_once;
 mod inbox;
 mod liveview;
 mod page;

@@ -13,6 +13,11 @@ pub(crate) enum Next<'a> {
     Step(&'a Step, usize),
     /// A pass of a loop, which is due at this time if the loop has a schedule.
     Pass(Option<Instant>),
+    /// A loop of which so many passes may run at the same time. They are performed one after another by further calls, unless
+    /// [`Cursor::leave`] skips them.
+    AtOnce(Passes, usize),
+    /// A loop has ended, so [`Cursor::pass`] is that of the loop around it.
+    LoopEnded,
     /// A group has ended, which began at this time; with its name's number.
     GroupEnded(usize, Instant),
 }
@@ -22,20 +27,49 @@ pub(crate) enum Next<'a> {
 pub(crate) struct Cursor {
     at: usize,
     frames: Vec<Frame>,
+    /// The number of the pass that this is a place in, outside of its inner loops.
+    pass: u64,
 }
 
 #[derive(Debug)]
 enum Frame {
-    Loop {
-        /// The instruction that began it.
-        start: usize,
-        passes: u64,
-        began: Instant,
-    },
-    Group {
-        name: usize,
-        began: Instant,
-    },
+    Loop(Passes),
+    Group { name: usize, began: Instant },
+}
+
+/// The passes of a loop. Each user holds some, so they don't hold the loop's limits as well.
+#[derive(Clone, Debug)]
+pub(crate) struct Passes {
+    /// The instruction that begins the loop.
+    start: usize,
+    began: Instant,
+    /// Passes that have begun.
+    begun: u64,
+}
+
+impl Passes {
+    /// Begins the next pass: returns a place at its start, and when it is due if the loop has a schedule. `None` if the loop is over.
+    pub(crate) fn next(
+        &mut self,
+        program: &Program,
+        now: Instant,
+    ) -> Option<(Cursor, Option<Instant>)> {
+        let Op::Loop(limits, _) = program.op(self.start)? else { return None };
+        let number = self.begun;
+        let due = limits.every.map(|every| {
+            let passed = u32::try_from(number).unwrap_or(u32::MAX);
+            self.began + every.saturating_mul(passed)
+        });
+        let is_over = limits.times.is_some_and(|times| number >= times);
+        let ends = limits.duration.map(|duration| self.began + duration);
+        let is_late = number > 0 && ends.is_some_and(|end| due.unwrap_or(now).max(now) >= end);
+        if is_over || is_late {
+            return None;
+        }
+        self.begun = number.saturating_add(1);
+        let at = self.start.saturating_add(1);
+        Some((Cursor { at, frames: Vec::new(), pass: number }, due))
+    }
 }
 
 impl Cursor {
@@ -51,16 +85,20 @@ impl Cursor {
             self.at = self.at.saturating_add(1);
             match op {
                 Op::Step(step, name) => return Some(Next::Step(step, *name)),
-                Op::Loop(limits) => {
+                Op::Loop(limits, end) => {
                     let start = self.at.saturating_sub(1);
-                    self.frames.push(Frame::Loop { start, passes: 0, began: now });
-                    return Some(Next::Pass(limits.every.map(|_| now)));
-                }
-                Op::LoopEnd => {
-                    if let Some(due) = self.pass_again(program, now) {
-                        return Some(Next::Pass(due));
+                    let passes = Passes { start, began: now, begun: 0 };
+                    self.frames.push(Frame::Loop(passes.clone()));
+                    if let Some(lanes) = limits.at_once {
+                        // The `LoopEnd`, from where the first pass begins.
+                        self.at = end.saturating_sub(1);
+                        return Some(Next::AtOnce(passes, lanes));
                     }
+                    return Some(self.begin_pass(program, now));
                 }
+                // The end of the pass, for a place that began within the loop.
+                Op::LoopEnd if self.frames.is_empty() => return None,
+                Op::LoopEnd => return Some(self.begin_pass(program, now)),
                 Op::Group(name) => self.frames.push(Frame::Group { name: *name, began: now }),
                 Op::GroupEnd => {
                     if let Some(Frame::Group { name, began }) = self.frames.pop() {
@@ -76,30 +114,31 @@ impl Cursor {
     /// The number of the innermost loop's pass, from 0.
     pub(crate) fn pass(&self) -> u64 {
         let passes = self.frames.iter().rev().find_map(|frame| match frame {
-            Frame::Loop { passes, .. } => Some(*passes),
+            Frame::Loop(passes) => Some(passes.begun.saturating_sub(1)),
             Frame::Group { .. } => None,
         });
-        passes.unwrap_or_default()
+        passes.unwrap_or(self.pass)
     }
 
-    /// At the end of a loop's pass, goes to its start or leaves it. Returns when the next pass is due, if there is one.
-    fn pass_again(&mut self, program: &Program, now: Instant) -> Option<Option<Instant>> {
-        let Frame::Loop { start, passes, began } = self.frames.last_mut()? else { return None };
-        let Op::Loop(limits) = program.op(*start)? else { return None };
-        *passes = passes.saturating_add(1);
-        let due = limits.every.map(|every| {
-            let passed = u32::try_from(*passes).unwrap_or(u32::MAX);
-            *began + every.saturating_mul(passed)
-        });
-        let is_last = limits.times.is_some_and(|times| *passes >= times);
-        let ends = limits.duration.map(|duration| *began + duration);
-        let is_late = ends.is_some_and(|end| due.unwrap_or(now).max(now) >= end);
-        if is_last || is_late {
-            self.frames.pop();
-            return None;
+    /// Leaves the innermost loop.
+    pub(crate) fn leave(&mut self, program: &Program) {
+        if let Some(Frame::Loop(passes)) = self.frames.pop()
+            && let Some(Op::Loop(_, end)) = program.op(passes.start)
+        {
+            self.at = *end;
         }
-        self.at = start.saturating_add(1);
-        Some(due)
+    }
+
+    /// Begins the next pass of the innermost loop, or leaves it.
+    fn begin_pass(&mut self, program: &Program, now: Instant) -> Next<'static> {
+        if let Some(Frame::Loop(passes)) = self.frames.last_mut()
+            && let Some((first, due)) = passes.next(program, now)
+        {
+            self.at = first.at;
+            return Next::Pass(due);
+        }
+        self.leave(program);
+        Next::LoopEnded
     }
 }
 
@@ -145,7 +184,7 @@ mod tests {
                     said.push(format!("{}{}", step.name, cursor.pass()));
                     now += takes;
                 }
-                Next::Pass(None) => {}
+                Next::Pass(None) | Next::AtOnce(..) | Next::LoopEnded => {}
                 Next::Pass(Some(due)) => {
                     said.push(format!("due {}", (due - start).as_millis()));
                     now = now.max(due);
@@ -210,6 +249,63 @@ mod tests {
         assert!((7_200..7_800).contains(&first), "{first}");
         assert_eq!(said, run(lines, 7, Duration::ZERO), "a seed replays");
         assert_ne!(said, run(lines, 8, Duration::ZERO));
+    }
+
+    #[test]
+    fn the_pass_is_that_of_the_loop_around_it() {
+        let lines = r#"{"do":"loop","times":2}
+            {"do":"loop","times":3}
+            {"do":"ping","name":"a"}
+            {"do":"end"}
+            {"do":"ping","name":"b"}
+            {"do":"end"}
+            {"do":"ping","name":"c"}"#;
+        let program = program(lines);
+        let (mut cursor, mut rng, now) = (Cursor::default(), Rng::with_seed(1), Instant::now());
+        let (mut passes, mut pass) = (Vec::new(), 7);
+        while let Some(next) = cursor.next(&program, &mut rng, now) {
+            match next {
+                Next::Step(step, _) => passes.push(format!("{}{pass}", step.name)),
+                _ => pass = cursor.pass(),
+            }
+        }
+        assert_eq!(passes, ["a0", "a1", "a2", "b0", "a0", "a1", "a2", "b1", "c0"]);
+    }
+
+    #[test]
+    fn passes_at_once_are_those_of_a_loop() {
+        let lines = r#"{"do":"loop","times":3,"every_ms":10,"at_once":2}
+            {"do":"group","name":"g"}
+            {"do":"loop","times":2}
+            {"do":"ping","name":"a"}
+            {"do":"end"}
+            {"do":"end"}
+            {"do":"ping","name":"b"}
+            {"do":"end"}
+            {"do":"ping","name":"c"}"#;
+        let all = ["due 0", "a0", "a1", "group g 0", "b0", "due 10", "a0", "a1", "group g 0", "b1"];
+        assert_eq!(run(lines, 1, Duration::ZERO)[..10], all, "one after another");
+
+        let program = program(lines);
+        let (mut cursor, mut rng, now) = (Cursor::default(), Rng::with_seed(1), Instant::now());
+        let Some(Next::AtOnce(mut passes, 2)) = cursor.next(&program, &mut rng, now) else {
+            panic!("it is a loop of such passes")
+        };
+        cursor.leave(&program);
+        let after = cursor.next(&program, &mut rng, now);
+        assert!(matches!(after, Some(Next::Step(step, _)) if step.name == "c"), "{after:?}");
+        for number in 0..3 {
+            let (mut place, due) = passes.next(&program, now).unwrap();
+            assert_eq!((place.pass(), due), (number, Some(now + 10 * MS * number as u32)));
+            let mut names = Vec::new();
+            while let Some(next) = place.next(&program, &mut rng, now) {
+                if let Next::Step(step, _) = next {
+                    names.push(format!("{}{}", step.name, place.pass()));
+                }
+            }
+            assert_eq!(names, ["a0".to_owned(), "a1".to_owned(), format!("b{number}")]);
+        }
+        assert!(passes.next(&program, now).is_none());
     }
 
     /// Blocks without a step end too.

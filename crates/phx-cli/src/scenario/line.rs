@@ -31,6 +31,9 @@ const MAX_TIME: Duration = Duration::from_secs(24 * 3_600);
 /// Largest number of passes of a loop, and largest weight of an option.
 const MAX_TIMES: u64 = 1_000_000_000;
 
+/// Passes of a loop that may run at the same time.
+const MAX_AT_ONCE: u64 = 1_000;
+
 /// Bytes of an upload.
 const MAX_UPLOAD: u64 = 1 << 30;
 
@@ -58,6 +61,8 @@ pub(crate) struct Loop {
     pub(crate) duration: Option<Duration>,
     /// The time from the start of a pass to the start of the next one.
     pub(crate) every: Option<Duration>,
+    /// Number of passes that may run at the same time, each with variables of its own.
+    pub(crate) at_once: Option<usize>,
 }
 
 /// All fields of a line.
@@ -91,6 +96,7 @@ struct Fields {
     times: Option<u64>,
     for_ms: Option<u64>,
     every_ms: Option<u64>,
+    at_once: Option<u64>,
     weight: Option<u64>,
     path: Option<String>,
     r#type: Option<String>,
@@ -298,6 +304,7 @@ impl Fields {
             times: self.count(text, "times")?,
             duration: self.time(text, "for_ms")?,
             every: self.time(text, "every_ms")?,
+            at_once: self.count(text, "at_once")?.and_then(|count| usize::try_from(count).ok()),
         };
         if limits.times.is_none() && limits.duration.is_none() {
             return Err(needs("loop", "`times` or `for_ms`"));
@@ -307,9 +314,13 @@ impl Fields {
 
     /// Takes a number of passes or a weight.
     fn count(&mut self, text: &str, name: &'static str) -> Result<Option<u64>, String> {
-        let count = if name == "times" { self.times.take() } else { self.weight.take() };
-        if count.is_some_and(|count| !(1..=MAX_TIMES).contains(&count)) {
-            return Err(at(text, name, format!("expected a whole number from 1 to {MAX_TIMES}")));
+        let (count, most) = match name {
+            "times" => (self.times.take(), MAX_TIMES),
+            "at_once" => (self.at_once.take(), MAX_AT_ONCE),
+            _ => (self.weight.take(), MAX_TIMES),
+        };
+        if count.is_some_and(|count| !(1..=most).contains(&count)) {
+            return Err(at(text, name, format!("expected a whole number from 1 to {most}")));
         }
         Ok(count)
     }
@@ -380,6 +391,7 @@ impl Fields {
             ("times", self.times.is_some()),
             ("for_ms", self.for_ms.is_some()),
             ("every_ms", self.every_ms.is_some()),
+            ("at_once", self.at_once.is_some()),
             ("weight", self.weight.is_some()),
             ("path", self.path.is_some()),
             ("type", self.r#type.is_some()),
@@ -534,6 +546,7 @@ mod tests {
             (r#"{"do":"leave","topic":"a","save":{"x":"/id"}}"#, "`leave` has no `save`"),
             (r#"{"do":"loop"}"#, "`loop` needs `times` or `for_ms`"),
             (r#"{"do":"loop","times":0}"#, "from 1 to 1000000000 at column 14"),
+            (r#"{"do":"loop","times":2,"at_once":1001}"#, "from 1 to 1000 at column 24"),
             (r#"{"do":"option","weight":0}"#, "from 1 to 1000000000 at column 16"),
             (r#"{"do":"group"}"#, "`group` needs a `name`"),
             (r#"{"do":"group","name":""}"#, "expected a name of 1 to 128 bytes at column 15"),

@@ -34,8 +34,8 @@ impl fmt::Display for Flaw {
 pub(crate) enum Op {
     /// A step, with its name's number.
     Step(Box<Step>, usize),
-    /// Begins a loop, whose first step is the next instruction.
-    Loop(Loop),
+    /// Begins a loop, whose first step is the next instruction. The number is that of the instruction after its end.
+    Loop(Loop, usize),
     LoopEnd,
     /// Begins a group with this number of its name.
     Group(usize),
@@ -144,11 +144,22 @@ impl Builder {
         }
         match line {
             Line::Step(step) => {
+                if self.is_at_once() && !step.task.may_run_at_once() {
+                    let text = "the passes of a loop with `at_once` share a connection: \
+                         expected join, push, wait, presence, sleep, leave, ping, set or data at column 1";
+                    return Err(flaw(text.to_owned()));
+                }
                 let is_push = step.is_measured_push();
                 let name = self.name(step.name.clone(), is_push).map_err(flaw)?;
                 self.program.ops.push(Op::Step(step, name));
             }
-            Line::Loop(limits) => self.open(number, Op::Loop(limits)).map_err(flaw)?,
+            Line::Loop(limits) => {
+                if self.is_at_once() && limits.at_once.is_some() {
+                    let text = "expected no `at_once` within a loop that has it at column 1";
+                    return Err(flaw(text.to_owned()));
+                }
+                self.open(number, Op::Loop(limits, 0)).map_err(flaw)?;
+            }
             Line::Group(name) => {
                 let name = self.name(format!("group {name}"), false).map_err(flaw)?;
                 self.open(number, Op::Group(name)).map_err(flaw)?;
@@ -183,6 +194,14 @@ impl Builder {
         self.open.push(Block { line, start: self.program.ops.len(), jumps: Vec::new() });
         self.program.ops.push(op);
         Ok(())
+    }
+
+    /// Returns whether this is within a loop whose passes may run at the same time.
+    fn is_at_once(&self) -> bool {
+        self.open.iter().any(|block| {
+            let op = self.program.ops.get(block.start);
+            matches!(op, Some(Op::Loop(Loop { at_once: Some(_), .. }, _)))
+        })
     }
 
     /// The options of the innermost block, if that is a `choose`.
@@ -221,7 +240,10 @@ impl Builder {
         let block = self.open.pop().ok_or("expected a block before its `end` at column 1")?;
         let here = self.program.ops.len();
         match self.program.ops.get_mut(block.start) {
-            Some(Op::Loop(_)) => self.program.ops.push(Op::LoopEnd),
+            Some(Op::Loop(_, end)) => {
+                *end = here.saturating_add(1);
+                self.program.ops.push(Op::LoopEnd);
+            }
             Some(Op::Group(_)) => self.program.ops.push(Op::GroupEnd),
             _ => {
                 for jump in block.jumps {
@@ -271,6 +293,10 @@ mod tests {
     #[test]
     fn blocks_are_checked() {
         let deep = |times: usize| "{\"do\":\"group\",\"name\":\"g\"}\n".repeat(times);
+        let at_once = |step: &str| {
+            let start = r#"{"do":"loop","times":2,"at_once":2}"#;
+            format!("{start}\n{}{step}", deep(1))
+        };
         for (lines, why) in [
             (r#"{"do":"end"}"#, "line 1: expected a block before its `end`"),
             ("{\"do\":\"ping\"}\n{\"do\":\"loop\",\"times\":2}", "line 2: expected an `end`"),
@@ -279,6 +305,12 @@ mod tests {
             (r#"{"do":"option"}"#, "line 1: expected a `choose` before"),
             (&deep(MAX_DEPTH + 1), "line 17: expected at most 16 blocks"),
             (&deep(2), "line 2: expected an `end`"),
+            (
+                &at_once(r#"{"do":"disconnect"}"#),
+                "line 3: the passes of a loop with `at_once` share",
+            ),
+            (&at_once(r#"{"do":"mount"}"#), "line 3: the passes of a loop with `at_once` share"),
+            (&at_once(&at_once("")), "line 3: expected no `at_once` within a loop that has it"),
         ] {
             let error = build(lines).unwrap_err().to_string();
             assert!(error.starts_with(why) && error.ends_with(" at column 1"), "{error}");

@@ -238,6 +238,11 @@ impl Step {
 }
 
 impl<T, J> Task<T, J> {
+    /// Returns false for steps that change what a user has one of: its connection and its live view.
+    pub(crate) fn may_run_at_once(&self) -> bool {
+        !matches!(self, Task::Connect(_) | Task::Disconnect | Task::Live(_))
+    }
+
     /// The same task with all texts and JSON values replaced.
     fn map<U, K, E>(
         &self,

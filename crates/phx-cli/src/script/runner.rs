@@ -124,7 +124,9 @@ impl Runner {
                     });
                     waited.await.map_err(|failure| (0, failure))?;
                 }
-                Next::GroupEnded(..) => {}
+                Next::LoopEnded => self.user.set_pass(cursor.pass()),
+                // A script performs one step after another.
+                Next::AtOnce(..) | Next::GroupEnded(..) => {}
             }
         }
         Ok(())

@@ -145,6 +145,56 @@ async fn loops_groups_and_choices() {
     server.stops_empty().await;
 }
 
+/// The first pass waits for a message of the second one, and the second for one of the first. Each has its own variables.
+#[tokio::test]
+async fn passes_of_a_loop_run_at_once() {
+    let server = Server::start().await;
+    let scenario = in_a_room(
+        r#"{"do": "set", "variables": {"n": 7}}
+        {"do": "loop", "times": 2, "at_once": 2}
+            {"do": "join", "topic": "room:own${pass}"}
+            {"do": "push", "topic": "room:own${pass}", "event": "echo", "payload": {"n": "${pass}"}, "save": {"n": "/n"}}
+            {"do": "push", "topic": "room:${user}", "event": "shout", "payload": {"of": "${n}"}, "expect": "none"}
+            {"do": "wait", "topic": "room:${user}", "payload": {"of": 0}, "name": "first"}
+            {"do": "push", "topic": "room:${user}", "event": "shout", "payload": {"again": "${n}"}, "expect": "none"}
+            {"do": "wait", "topic": "room:${user}", "payload": {"again": 1}, "name": "second"}
+            {"do": "leave", "topic": "room:own${pass}"}
+        {"do": "end"}
+        {"do": "push", "topic": "room:${user}", "event": "shout", "payload": {"now": ["${n}", "${pass}"]}, "expect": "none"}
+        {"do": "wait", "payload": {"now": [7, 0]}, "name": "after"}"#,
+    );
+    let ended = run(&server, &scenario, &["--passes", "1"]).await;
+    for (name, count) in [("first", 2), ("second", 2), ("leave", 2), ("after", 1)] {
+        let step = step(&ended, name);
+        assert_eq!((&step["count"], &step["errors"]), (&json!(count), &json!({})), "{step}");
+    }
+    server.stops_empty().await;
+}
+
+/// A pass that fails for good ends the scenario, and a run that is over ends passes that pause.
+#[tokio::test]
+async fn passes_at_once_end_together() {
+    let server = Server::start().await;
+    let folder = Folder::with(&in_a_room(
+        r#"{"do": "loop", "times": 1000, "at_once": 10}
+            {"do": "data", "file": "rows.jsonl", "order": "next"}
+            {"do": "join", "topic": "room:own${pass}", "params": {"reject": "${reject}"}}
+            {"do": "sleep", "ms": 80000000}
+        {"do": "end"}
+        {"do": "ping"}"#,
+    ));
+    let row = |reject: bool| format!("{{\"reject\": {reject}}}\n");
+    folder.write("rows.jsonl", &(row(false).repeat(9) + &row(true)));
+    let ended = run_in(&server, &folder, &["--passes", "1"]).await;
+    assert_eq!(step(&ended, "join")["errors"], json!({ "rejected": 1 }), "{ended:?}");
+    assert_eq!(step(&ended, "ping")["count"], 0);
+    folder.write("rows.jsonl", &row(false));
+    let ended = run_in(&server, &folder, &["-d", "500ms"]).await;
+    // That of the room before the loop, and ten of the loop.
+    assert_eq!(step(&ended, "join")["count"], 11, "{ended:?}");
+    server.stops_empty().await;
+}
+
 #[tokio::test]
 async fn mistakes_are_found_before_anything_runs() {
     let start = in_a_room("");

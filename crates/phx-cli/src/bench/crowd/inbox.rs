@@ -1,6 +1,7 @@
 //! The messages that a user's `wait` looks at.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 
 use phx_tokio::{ByteString, Message, Payload};
@@ -21,10 +22,17 @@ pub(super) struct Inbox {
     came: Notify,
 }
 
+/// The number of the first message that a search looks at, from 0. Searches of passes that run at the same time look at the same
+/// messages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place(u64);
+
 #[derive(Debug, Default)]
 struct Held {
     messages: VecDeque<Received>,
     bytes: usize,
+    /// The number of the first of them.
+    first: u64,
 }
 
 /// A message of the server.
@@ -47,17 +55,30 @@ impl Inbox {
             payload: message.payload.clone(),
         };
         self.with(|held| held.add(received));
-        self.came.notify_one();
+        self.came.notify_waiters();
     }
 
-    /// Waits for the next message that matches; it and those before it are dropped. Cancel-safe.
-    pub(super) async fn find(&self, pattern: &Pattern) -> Received {
+    /// The place after all messages so far.
+    pub(super) fn end(&self) -> Place {
+        self.with(|held| held.end())
+    }
+
+    /// Waits for the next message from a place on that matches, and moves the place behind those that were looked at. Cancel-safe.
+    pub(super) async fn find(&self, pattern: &Pattern, from: &mut Place) -> Received {
         loop {
-            if let Some(found) = self.with(|held| held.find(pattern)) {
+            let mut came = pin!(self.came.notified());
+            // From here on, so that no message comes unnoticed before the wait.
+            came.as_mut().enable();
+            if let Some(found) = self.with(|held| held.find(pattern, from)) {
                 return found;
             }
-            self.came.notified().await;
+            came.await;
         }
+    }
+
+    /// Drops messages before a place.
+    pub(super) fn drop_before(&self, place: Place) {
+        self.with(|held| while held.first < place.0 && held.drop_first() {});
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Held) -> T) -> T {
@@ -76,20 +97,28 @@ impl Held {
         }
     }
 
-    /// Takes messages up to the first that matches. All that don't match are dropped: the next search begins after them.
-    fn find(&mut self, pattern: &Pattern) -> Option<Received> {
-        while let Some(received) = self.drop_first() {
-            if received.matches(pattern) {
-                return Some(received);
-            }
-        }
-        None
+    fn end(&self) -> Place {
+        Place(self.first.saturating_add(self.messages.len() as u64))
     }
 
-    fn drop_first(&mut self) -> Option<Received> {
-        let first = self.messages.pop_front()?;
+    /// Looks at messages up to the first that matches. The next search begins after it.
+    fn find(&self, pattern: &Pattern, from: &mut Place) -> Option<Received> {
+        let skipped = usize::try_from(from.0.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let found =
+            self.messages.iter().enumerate().skip(skipped).find(|(_, it)| it.matches(pattern));
+        *from = match found {
+            Some((at, _)) => Place(self.first.saturating_add(at as u64).saturating_add(1)),
+            None => self.end(),
+        };
+        found.map(|(_, received)| received.clone())
+    }
+
+    /// Returns false if there is none.
+    fn drop_first(&mut self) -> bool {
+        let Some(first) = self.messages.pop_front() else { return false };
         self.bytes = self.bytes.saturating_sub(first.size());
-        Some(first)
+        self.first = self.first.saturating_add(1);
+        true
     }
 }
 
@@ -134,7 +163,8 @@ mod tests {
         for n in 0..4 {
             inbox.add(&message("shout", n));
         }
-        let find = |n| inbox.find(&pattern("shout", n)).now_or_never().is_some();
+        let mut place = Place::default();
+        let mut find = |n| inbox.find(&pattern("shout", n), &mut place).now_or_never().is_some();
         assert!(find(Some(1)), "it came");
         assert!(!find(Some(0)), "it came before");
         inbox.add(&message("phx_close", 5));
@@ -163,7 +193,23 @@ mod tests {
         assert!(used.bytes_max < 2 * MAX_BYTES as u64 + 1_000, "{used:?}");
         let (count, bytes) = inbox.with(|held| (held.messages.len(), held.bytes));
         assert!(count <= 4 && bytes <= MAX_BYTES, "{count} {bytes}");
-        assert!(inbox.find(&pattern("none", None)).now_or_never().is_none());
+        let mut place = Place::default();
+        assert!(inbox.find(&pattern("none", None), &mut place).now_or_never().is_none());
+        inbox.drop_before(place);
         assert_eq!(inbox.with(|held| held.bytes), 0);
+    }
+
+    #[test]
+    fn searches_from_different_places_find_the_same_message() {
+        let inbox = Inbox::default();
+        inbox.add(&message("shout", 1));
+        let (mut first, mut second) = (Place::default(), inbox.end());
+        let pattern = pattern("shout", None);
+        let mut waiting = pin!(inbox.find(&pattern, &mut second));
+        assert!(waiting.as_mut().now_or_never().is_none(), "it came before");
+        inbox.add(&message("shout", 2));
+        assert!(waiting.now_or_never().is_some());
+        let mut found = || inbox.find(&pattern, &mut first).now_or_never().is_some();
+        assert_eq!([found(), found(), found()], [true, true, false]);
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use phx_tokio::Socket;
+
 use crate::bench::options::Options;
 use crate::bench::recorder::Recorder;
 use crate::bench::traffic::Traffic;
@@ -28,7 +30,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn add_traffic(&self, more: Traffic) {
+    fn add_traffic(&self, more: Traffic) {
         let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
         *traffic = traffic.plus(&more);
     }
@@ -36,5 +38,23 @@ impl Shared {
     /// Traffic of the connections that have ended.
     pub(super) fn traffic(&self) -> Traffic {
         *self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A user's connection. Its traffic is counted when the last owner drops it.
+pub(super) struct Connection<'a> {
+    pub(super) socket: Socket,
+    shared: &'a Shared,
+}
+
+impl<'a> Connection<'a> {
+    pub(super) fn new(socket: Socket, shared: &'a Shared) -> Self {
+        Connection { socket, shared }
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.shared.add_traffic(Traffic::of(std::slice::from_ref(&self.socket)));
     }
 }

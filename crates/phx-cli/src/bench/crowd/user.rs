@@ -1,9 +1,10 @@
 //! One user of a load, who performs the scenario's steps and records them.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use litemap::LiteMap;
 use phx_tokio::{
     ByteString, Channel, ConnectCause, ConnectError, JoinCause, JoinError, Payload, Push, Reply,
@@ -13,14 +14,14 @@ use tokio::sync::oneshot;
 use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::inbox::Inbox;
+use super::at_once;
+use super::inbox::{Inbox, Place};
 use super::liveview::LiveView;
-use super::shared::Shared;
+use super::shared::{Connection, Shared};
 use crate::bench::recorder::{ErrorClass, StepSample};
-use crate::bench::traffic::Traffic;
 use crate::scenario::{
-    Address, Content, Cursor, Expect, Live, Next, Pattern, Present, Step, Task, Unfilled, Unsaved,
-    User as State,
+    Address, Content, Cursor, Expect, Live, Next, Passes, Pattern, Present, Step, Task, Unfilled,
+    Unsaved, User as State,
 };
 use crate::terminal;
 
@@ -85,16 +86,22 @@ impl Failed {
 pub(super) struct User<'a> {
     shared: &'a Shared,
     state: State,
+    cursor: Cursor,
     stop: &'a mut Stop,
     /// When the schedule wants the next step, if there is one.
     due: Option<Instant>,
-    socket: Option<Socket>,
-    channels: LiteMap<ByteString, Joined>,
-    /// The messages that a `wait` looks at, if the scenario has one.
+    connection: Option<Arc<Connection<'a>>>,
+    channels: Channels,
+    /// Those of the user, in a pass that runs at the same time as others.
+    shared_channels: Option<&'a Channels>,
+    /// The messages that a `wait` looks at, if the scenario has one, and from which on.
     inbox: Option<Arc<Inbox>>,
+    place: Place,
     /// What is known of live views, once there is a step about them.
     live: Option<Box<LiveView>>,
 }
+
+type Channels = LiteMap<ByteString, Joined>;
 
 /// A channel that was joined.
 struct Joined {
@@ -113,11 +120,14 @@ pub(super) async fn pass(
     let mut user = User {
         shared,
         state: State::new(number, shared.seed),
+        cursor: Cursor::default(),
         stop,
         due,
-        socket: None,
+        connection: None,
         channels: LiteMap::with_capacity(1),
+        shared_channels: None,
         inbox: shared.has_waits.then(Arc::default),
+        place: Place::default(),
         live: None,
     };
     let ended = user.perform_all().await;
@@ -126,15 +136,15 @@ pub(super) async fn pass(
 }
 
 impl User<'_> {
+    /// Performs the steps up to the end of the program, or of the pass that this is.
     async fn perform_all(&mut self) -> Ended {
         let shared = self.shared;
-        let mut cursor = Cursor::default();
         loop {
             if self.stop.is_asked() {
                 return Ended::Stopped;
             }
             let now = Instant::now();
-            match cursor.next(&shared.program, &mut self.state.rng, now) {
+            match self.cursor.next(&shared.program, &mut self.state.rng, now) {
                 None => return Ended::Whole,
                 Some(Next::Step(step, name)) => {
                     if let Some(ended) = self.perform_and_record(step, name, now).await {
@@ -142,17 +152,23 @@ impl User<'_> {
                     }
                 }
                 Some(Next::Pass(due)) => {
-                    self.state.set_pass(cursor.pass());
-                    if let Some(due) = due {
-                        self.due = Some(due);
-                        tokio::select! {
-                            () = sleep_until(due) => {}
-                            () = self.stop.asked() => return Ended::Stopped,
-                        }
+                    self.state.set_pass(self.cursor.pass());
+                    if let Some(due) = due
+                        && Box::pin(self.wait_until(due)).await == Ended::Stopped
+                    {
+                        return Ended::Stopped;
                     }
                     // A loop may have no step that waits.
                     consume_budget().await;
                 }
+                Some(Next::AtOnce(passes, lanes)) => {
+                    self.cursor.leave(&shared.program);
+                    match self.perform_at_once(passes, lanes).await {
+                        Ended::Whole => {}
+                        early => return early,
+                    }
+                }
+                Some(Next::LoopEnded) => self.state.set_pass(self.cursor.pass()),
                 Some(Next::GroupEnded(name, began)) => {
                     let latency = began.elapsed();
                     self.shared.recorder.record(
@@ -169,6 +185,61 @@ impl User<'_> {
                 }
             }
         }
+    }
+
+    /// Waits for the time of a pass.
+    async fn wait_until(&mut self, due: Instant) -> Ended {
+        self.due = Some(due);
+        tokio::select! {
+            () = sleep_until(due) => Ended::Whole,
+            () = self.stop.asked() => Ended::Stopped,
+        }
+    }
+
+    /// Performs the passes of a loop, some at the same time. In a box of a named type, since passes perform steps as well.
+    fn perform_at_once(&mut self, passes: Passes, lanes: usize) -> BoxFuture<'_, Ended> {
+        let (passes, seed) = (Mutex::new(passes), self.state.rng.u64(..));
+        Box::pin(async move {
+            let User { shared, state, stop, connection, channels, inbox, .. } = self;
+            let (state, connection, channels, inbox) = (&*state, &*connection, &*channels, &*inbox);
+            at_once::run(lanes, stop, async |mut stop: Stop| {
+                let mut lane = User {
+                    shared,
+                    state: state.in_pass(0, seed),
+                    cursor: Cursor::default(),
+                    stop: &mut stop,
+                    due: None,
+                    connection: connection.clone(),
+                    channels: LiteMap::new(),
+                    shared_channels: Some(channels),
+                    inbox: inbox.clone(),
+                    place: Place::default(),
+                    live: None,
+                };
+                loop {
+                    let next = {
+                        let mut passes = passes.lock().unwrap_or_else(PoisonError::into_inner);
+                        passes.next(&shared.program, Instant::now())
+                    };
+                    let Some((cursor, due)) = next else { return Ended::Whole };
+                    lane.state = state.in_pass(cursor.pass(), seed);
+                    lane.cursor = cursor;
+                    lane.channels = LiteMap::new();
+                    lane.place = inbox.as_ref().map_or_else(Place::default, |inbox| inbox.end());
+                    if let Some(due) = due
+                        && lane.wait_until(due).await == Ended::Stopped
+                    {
+                        return Ended::Stopped;
+                    }
+                    consume_budget().await;
+                    let ended = lane.perform_all().await;
+                    if ended != Ended::Whole {
+                        return ended;
+                    }
+                }
+            })
+            .await
+        })
     }
 
     async fn perform_and_record(
@@ -226,12 +297,9 @@ impl User<'_> {
                 self.replied(step, expect, &reply)
             }
             Task::Leave { topic } => {
-                self.joined(&topic)?;
-                if let Some(Joined { channel, .. }) = self.channels.remove(&topic) {
-                    let left = channel.leave_with_timeout(step.timeout).await;
-                    left.map_err(|_| Failed::step("timed out"))?;
-                }
-                Ok(0)
+                let joined = self.channels.remove(&topic).ok_or(Failed::step("not joined"))?;
+                let left = joined.channel.leave_with_timeout(step.timeout).await;
+                left.map(|()| 0).map_err(|_| Failed::step("timed out"))
             }
             Task::Wait(pattern) => Box::pin(self.wait(&pattern, step)).await,
             Task::Presence { topic, key, at_least } => {
@@ -276,7 +344,7 @@ impl User<'_> {
     }
 
     async fn connect(&mut self, address: &Address, step: &Step) -> Result<(), Failed> {
-        if self.socket.is_some() {
+        if self.connection.is_some() {
             return Err(Failed::pass("connected already"));
         }
         let shared = self.shared;
@@ -300,7 +368,7 @@ impl User<'_> {
         match socket.wait_connected().with_timeout(step.timeout).await {
             Ok(()) => {
                 shared.connected.fetch_add(1, Ordering::Relaxed);
-                self.socket = Some(socket);
+                self.connection = Some(Arc::new(Connection::new(socket, shared)));
                 Ok(())
             }
             Err(failed) => {
@@ -341,7 +409,8 @@ impl User<'_> {
     async fn perform_live(&mut self, live: Live, step: &Step) -> Result<usize, Failed> {
         let (patience, url) = (step.timeout, &*self.shared.options.url);
         let view = self.live.get_or_insert_default();
-        let socket = self.socket.as_ref().ok_or(Failed::pass("not connected"));
+        let connection = self.connection.as_ref().ok_or(Failed::pass("not connected"));
+        let socket = connection.map(|connection| &connection.socket);
         let answer = match live {
             Live::Page { path } => {
                 let builder = self.shared.options.connect.builder(url, terminal::warning);
@@ -382,7 +451,13 @@ impl User<'_> {
     async fn wait(&mut self, pattern: &Pattern, step: &Step) -> Result<usize, Failed> {
         self.socket()?;
         let inbox = self.inbox.clone().ok_or(Failed::step("not performed"))?;
-        let received = self.within(step, inbox.find(pattern)).await?;
+        let mut place = self.place;
+        let found = self.within(step, inbox.find(pattern, &mut place)).await;
+        self.place = place;
+        if self.shared_channels.is_none() {
+            inbox.drop_before(place);
+        }
+        let received = found?;
         self.save(step, &received.payload)
     }
 
@@ -410,37 +485,24 @@ impl User<'_> {
         if let Some(live) = &mut self.live {
             live.disconnect();
         }
-        if let Some(socket) = &self.socket {
-            socket.disconnect().await;
-        }
-        self.count_traffic();
-    }
-
-    /// Counts the connection's traffic, and drops it.
-    fn count_traffic(&mut self) {
-        if let Some(socket) = self.socket.take() {
-            self.shared.add_traffic(Traffic::of(&[socket]));
+        if let Some(connection) = self.connection.take() {
+            connection.socket.disconnect().await;
         }
     }
 
     fn socket(&self) -> Result<&Socket, Failed> {
-        self.socket.as_ref().ok_or(Failed::pass("not connected"))
+        let connection = self.connection.as_ref().ok_or(Failed::pass("not connected"))?;
+        Ok(&connection.socket)
     }
 
     fn joined(&self, topic: &ByteString) -> Result<&Joined, Failed> {
-        self.channels.get(topic).ok_or(Failed::step("not joined"))
+        let shared = || self.shared_channels?.get(topic);
+        self.channels.get(topic).or_else(shared).ok_or(Failed::step("not joined"))
     }
 
     /// The user's shard of the recorder.
     fn shard(&self) -> usize {
         usize::try_from(self.state.number).unwrap_or_default()
-    }
-}
-
-/// A user who is dropped before its end was connected all the same.
-impl Drop for User<'_> {
-    fn drop(&mut self) {
-        self.count_traffic();
     }
 }
 
