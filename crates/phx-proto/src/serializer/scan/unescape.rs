@@ -66,7 +66,7 @@ pub(super) fn unescape(text: &[u8], at: usize, out: &mut [u8]) -> Result<Unescap
 }
 
 /// What is left after so many bytes of each.
-#[inline(always)]
+#[cfg_attr(not(target_os = "none"), inline(always))]
 fn advance<'a, 'b>(
     rest: &'a [u8],
     read: usize,
