@@ -146,6 +146,7 @@ mod observer;
 mod payload;
 mod policy;
 mod presence;
+mod reason;
 mod serializer;
 mod socket;
 mod time;

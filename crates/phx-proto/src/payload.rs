@@ -1,6 +1,5 @@
 //! Payloads: JSON text that is decoded when it is asked for, or bytes.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -93,9 +92,8 @@ impl Payload {
     /// ```
     pub fn from_json_text(text: impl Into<Bytes>) -> Result<Self, PayloadError> {
         let text = text.into();
-        // A raw value checks the grammar and builds nothing.
-        let error = match serde_json::from_slice::<&RawValue>(&text) {
-            Ok(_) => match check::refused_by_servers(&text) {
+        let error = match grammar(&text) {
+            Ok(()) => match check::refused_by_servers(&text) {
                 None => return Ok(Payload::from_unchecked_json(text)),
                 Some(refused) => serde_json::Error::custom(refused),
             },
@@ -212,28 +210,21 @@ impl Payload {
         })
     }
 
-    /// The string under `reason`, if this is a JSON object that has one: how Phoenix says why it
-    /// rejected a join, or why a channel crashed.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use phx_proto::Payload;
-    ///
-    /// let response = Payload::from_json_text(r#"{"reason":"unauthorized"}"#)?;
-    /// assert_eq!(response.reason().as_deref(), Some("unauthorized"));
-    /// # Ok::<(), phx_proto::PayloadError>(())
-    /// ```
-    #[must_use]
-    pub fn reason(&self) -> Option<Cow<'_, str>> {
-        #[derive(Deserialize)]
-        struct Reason<'a> {
-            // Copied only if the text has escapes.
-            #[serde(borrow)]
-            reason: Cow<'a, str>,
+    /// Checks the grammar of JSON text, and builds nothing.
+    pub(crate) fn check_grammar(&self) -> Result<(), PayloadError> {
+        if self.is_binary {
+            return Err(PayloadError::Binary { payload: self.clone() });
         }
-        self.decode().ok().map(|Reason { reason }| reason)
+        grammar(&self.bytes).map_err(|error| PayloadError::Deserialize {
+            error: error.into(),
+            payload: self.clone(),
+        })
     }
+}
+
+/// Checks that `text` is JSON: a raw value does, and builds nothing.
+fn grammar(text: &[u8]) -> Result<(), serde_json::Error> {
+    serde_json::from_slice::<&RawValue>(text).map(drop)
 }
 
 impl Default for Payload {

@@ -15,6 +15,7 @@ mod change;
 mod config;
 mod entry;
 mod error;
+mod ignored;
 mod list;
 mod meta;
 mod metas;

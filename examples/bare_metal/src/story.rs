@@ -184,8 +184,9 @@ impl<B: Board> Story<'_, '_, B> {
         match &event {
             Event::Opened { .. } => board.log(format_args!("connected")),
             Event::Closed { cause, retry_in: Some(retry_in), .. } => {
-                // Without a fraction: that would bring in the formatting of floats.
-                board.log(format_args!("{cause}; again in {} ms", retry_in.as_millis()));
+                // A plain number: the formatting of fractions and of 128 bits takes KiBs of flash.
+                let millis = u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX);
+                board.log(format_args!("{cause}; again in {millis} ms"));
             }
             Event::Closed { cause, .. } => board.log(format_args!("{cause}")),
             Event::Joined { rejoined, .. } => {

@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -10,8 +11,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
-use serde_json::value::RawValue;
 
+use super::ignored::ignored;
 use super::list::Weight;
 use super::metas::Metas;
 use super::{PresenceConfig, PresenceEntry, PresenceError, PresenceMeta};
@@ -157,9 +158,9 @@ impl<'a> Text<'a> {
                 return PresenceError::TooManyMetas { limit: self.config.max_metas, payload };
             }
             // The scanner notices that something is wrong, `serde_json` says what.
-            Fault::Grammar => match payload.decode::<&RawValue>() {
+            Fault::Grammar => match payload.check_grammar() {
                 Err(error) => return error.into(),
-                Ok(_) => serde_json::Error::custom("something else than presences by key"),
+                Ok(()) => serde_json::Error::custom("something else than presences by key"),
             },
             Fault::Shape(what) => serde_json::Error::custom(what),
             Fault::Data(error) => error,
@@ -189,7 +190,7 @@ fn diff(
     leaves: &mut dyn Reader,
 ) -> Result<(), Fault> {
     let (mut joined, mut left) = (false, false);
-    object(scanner, |scanner, key| {
+    scanner.object(|scanner, key| {
         let (reader, seen): (&mut dyn Reader, _) = match &*name(key, scanner.text())? {
             b"joins" => (joins, &mut joined),
             b"leaves" => (leaves, &mut left),
@@ -208,7 +209,7 @@ fn diff(
 
 /// Reads `{key: {"metas": [..], ..}, ..}`.
 fn entries(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<(), Fault> {
-    object(scanner, |scanner, key| {
+    scanner.object(|scanner, key| {
         let (has_extra, span) = scanner.spanned(|scanner| entry(scanner, reader))?;
         reader.presence(key, span, has_extra)
     })
@@ -217,7 +218,7 @@ fn entries(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<(), Fau
 /// Reads `{"metas": [..], ..}`. Returns `true` if there are fields beside the metas.
 fn entry(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<bool, Fault> {
     let (mut has_metas, mut has_extra) = (false, false);
-    object(scanner, |scanner, key| {
+    scanner.object(|scanner, key| {
         if *name(key, scanner.text())? != *b"metas" {
             has_extra = true;
             scanner.value()?;
@@ -238,24 +239,6 @@ fn entry(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<bool, Fau
         }
     })?;
     if has_metas { Ok(has_extra) } else { Err(Fault::Shape("no metas")) }
-}
-
-/// Reads an object: `member` is called after each key and its colon, and reads the value.
-fn object<'a>(
-    scanner: &mut Scanner<'a>,
-    mut member: impl FnMut(&mut Scanner<'a>, Element) -> Result<(), Fault>,
-) -> Result<(), Fault> {
-    scanner.expect(b'{')?;
-    if scanner.eat(b'}') {
-        return Ok(());
-    }
-    loop {
-        let key = scanner.key()?;
-        member(scanner, key)?;
-        if !scanner.eat(b',') {
-            return Ok(scanner.expect(b'}')?);
-        }
-    }
 }
 
 /// Counts, and stops at the limit.
@@ -320,10 +303,38 @@ impl<'a, M, E> Decoder<'a, M, E> {
     }
 }
 
-#[derive(Deserialize)]
-struct Refs {
-    phx_ref: Box<str>,
-    phx_ref_prev: Option<Box<str>>,
+/// Reads the refs of a meta: `phx_ref`, and `phx_ref_prev` if there is one.
+fn refs(meta: &str) -> Result<(Box<str>, Option<Box<str>>), Fault> {
+    let mut scanner = Scanner::new(meta.as_bytes());
+    if scanner.peek() != Some(b'{') {
+        return Err(Fault::Shape("a meta that is no object"));
+    }
+    let (mut phx_ref, mut phx_ref_prev) = (None, None);
+    scanner.object(|scanner, key| {
+        let place = match &*name(key, scanner.text())? {
+            b"phx_ref" => &mut phx_ref,
+            b"phx_ref_prev" => &mut phx_ref_prev,
+            _ => {
+                scanner.value()?;
+                return Ok(());
+            }
+        };
+        if place.replace(scanner.element()?).is_some() {
+            return Err(Fault::Shape("a ref twice"));
+        }
+        Ok(())
+    })?;
+    let text = |written: Element| -> Result<Box<str>, Fault> {
+        let text = written.text(meta.as_bytes()).map(Cow::into_owned).map(String::from_utf8);
+        let text = text.and_then(Result::ok).ok_or(Fault::Shape("a ref that is no text"))?;
+        Ok(text.into_boxed_str())
+    };
+    let phx_ref = text(phx_ref.ok_or(Fault::Shape("a meta without phx_ref"))?)?;
+    let phx_ref_prev = match phx_ref_prev {
+        None | Some(Element::Null) => None,
+        Some(written) => Some(text(written)?),
+    };
+    Ok((phx_ref, phx_ref_prev))
 }
 
 /// The fields beside the metas.
@@ -342,8 +353,11 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Reader for Decoder<'_, M, E> {
     /// wouldn't let it be a `RawValue`.
     fn meta(&mut self, meta: Span) -> Result<(), Fault> {
         let text = meta.of_str(self.json);
-        let Refs { phx_ref, phx_ref_prev } = serde_json::from_str(text)?;
-        let data = serde_json::from_str(text)?;
+        let (phx_ref, phx_ref_prev) = refs(text)?;
+        let data = match ignored() {
+            Some(data) => data,
+            None => serde_json::from_str(text)?,
+        };
         if self.metas.is_empty() {
             // Most have one.
             self.metas.reserve_exact(1);
@@ -359,9 +373,14 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Reader for Decoder<'_, M, E> {
         // Kept as long as the presence is there.
         metas.shrink_to_fit();
         let metas = Metas::from(metas);
-        // Without other fields the metas needn't be read once more.
-        let Beside { extra, .. } =
-            serde_json::from_str::<Beside<E>>(if has_extra { text } else { "{}" })?;
+        let extra = match ignored() {
+            Some(extra) => extra,
+            None => {
+                // Without other fields the metas needn't be read once more.
+                let text = if has_extra { text } else { "{}" };
+                serde_json::from_str::<Beside<E>>(text)?.extra
+            }
+        };
         let extra_size = text.len().saturating_sub(metas.size());
         // Copied: a slice would keep the whole payload as long as the key.
         let key = Bytes::from(name(key, self.json.as_bytes())?.into_owned());

@@ -6,7 +6,7 @@
 //! every presence message has; here the nesting is kept in a machine word up to 63 levels deep.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use bytes::{Buf as _, Bytes};
@@ -100,7 +100,10 @@ impl Element {
 
 #[cold]
 fn unescape(element: &[u8]) -> Option<Vec<u8>> {
-    serde_json::from_slice(element).ok().map(String::into_bytes)
+    let mut text = vec![0; element.len().saturating_add(size_of::<u64>())];
+    let len = Scanner::new(element).unescaped(&mut text).ok()??;
+    text.truncate(len);
+    Some(text)
 }
 
 /// The error that `text` isn't JSON at `offset`.
@@ -272,6 +275,24 @@ impl<'a> Scanner<'a> {
     pub(crate) fn response(&mut self) -> Result<Span, DecodeCause> {
         let start = self.offset;
         if self.skip(b"{}") { Ok(Span { start, end: self.offset }) } else { self.value() }
+    }
+
+    /// An object: `member` is called after each key and its colon, and reads the value.
+    pub(crate) fn object<E: From<DecodeCause>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Element) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.expect(b'{')?;
+        if self.eat(b'}') {
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            member(self, key)?;
+            if !self.eat(b',') {
+                return Ok(self.expect(b'}')?);
+            }
+        }
     }
 
     /// One value of any type, as it is written: without white space around it.

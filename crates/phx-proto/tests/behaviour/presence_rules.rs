@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use crate::presences::{DIFF, STATE, changes, list_json, metas, payload};
 use phx_proto::{Payload, Presence, PresenceConfig, PresenceError, PresenceStatus};
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 fn synced(state: &serde_json::Value) -> Presence {
@@ -167,6 +168,39 @@ fn a_refused_payload_changes_nothing_but_the_status() {
     let mut presence: Presence = Presence::new();
     assert!(presence.handle_event(STATE, &Payload::binary("{}")).is_err());
     assert!(presence.handle_event(STATE, &Payload::from_unchecked_json("{".into())).is_err());
+}
+
+#[test]
+fn refs_are_checked_whatever_the_types_take() {
+    let meta = |text: &str| {
+        let state = format!("{{\"ann\": {{\"metas\": [{text}], \"since\": [1]}}}}");
+        let mut presence = Presence::<IgnoredAny, IgnoredAny>::new();
+        presence.handle_event(STATE, &Payload::from_unchecked_json(state.into())).map(|_| {
+            let meta = presence.get("ann").unwrap().metas().next().unwrap();
+            (meta.phx_ref().to_owned(), meta.phx_ref_prev().map(str::to_owned))
+        })
+    };
+    for (text, prev) in [
+        (r#"{"phx_ref": "a\u00e9"}"#, None),
+        (r#"{"on": {"phx_ref": 1}, "phx\u005fref": "a\u00e9", "phx_ref_prev": null}"#, None),
+        (r#"{"phx_ref_prev": "\"", "phx_ref": "a\u00e9", "at": 1e999}"#, Some("\"".to_owned())),
+    ] {
+        assert_eq!(meta(text).unwrap(), ("a\u{e9}".to_owned(), prev), "{text}");
+    }
+    for text in [
+        "{}",
+        "null",
+        r#"["1", "0"]"#,
+        r#"{"phx_ref": null}"#,
+        r#"{"phx_ref": 1}"#,
+        r#"{"phx_ref": "\ud800"}"#,
+        r#"{"phx_ref": "1", "phx_ref": "1"}"#,
+        r#"{"phx_ref": "1", "phx_ref_prev": 0}"#,
+        r#"{"phx_ref": "1", "phx_ref_prev": null, "phx_ref_prev": null}"#,
+        r#"{"phx_ref": "1", "\ud800": 0}"#,
+    ] {
+        assert!(matches!(meta(text), Err(PresenceError::Payload(_))), "{text}");
+    }
 }
 
 #[test]
