@@ -31,11 +31,12 @@ mod liveview;
 mod page;
 mod shared;
 pub(super) mod stages;
+mod stop;
 mod user;
 
 use shared::Shared;
 use stages::Stages;
-use user::{Ended, Stop};
+use stop::{Ended, Stop};
 
 /// Number of shards of the recorder. More than the number of threads are no use.
 const SHARDS: usize = 16;

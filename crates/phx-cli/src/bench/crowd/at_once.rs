@@ -2,9 +2,8 @@
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use tokio::sync::oneshot;
 
-use super::user::{Ended, Stop};
+use super::stop::{Ended, Stop};
 
 /// Runs so many lanes, each of which performs one pass after another, until all have ended. If one fails, or the user is asked to stop,
 /// all are asked to stop.
@@ -15,7 +14,7 @@ pub(super) async fn run<F: Future<Output = Ended>>(
 ) -> Ended {
     let (mut asks, mut running) = (Vec::with_capacity(lanes), FuturesUnordered::new());
     for _ in 0..lanes {
-        let (sender, stop): (oneshot::Sender<()>, _) = Stop::new();
+        let (sender, stop) = Stop::new();
         asks.push(sender);
         running.push(lane(stop));
     }

@@ -3,14 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use litemap::LiteMap;
 use phx_tokio::{
     ByteString, Channel, ConnectCause, ConnectError, JoinCause, JoinError, Payload, Push, Reply,
     Socket, Status,
 };
-use tokio::sync::oneshot;
 use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -18,49 +16,13 @@ use super::at_once;
 use super::inbox::{Inbox, Place};
 use super::liveview::LiveView;
 use super::shared::{Connection, Shared};
+use super::stop::{Ended, Stop};
 use crate::bench::recorder::{ErrorClass, StepSample};
 use crate::scenario::{
     Address, Content, Cursor, Expect, Live, Next, Passes, Pattern, Present, Step, Task, Unfilled,
     Unsaved, User as State,
 };
 use crate::terminal;
-
-/// The request to a user to stop: the sender was dropped.
-#[derive(Debug)]
-pub(super) struct Stop {
-    sender: oneshot::Receiver<()>,
-    is_asked: bool,
-}
-
-impl Stop {
-    pub(super) fn new() -> (oneshot::Sender<()>, Self) {
-        let (asks, sender) = oneshot::channel();
-        (asks, Stop { sender, is_asked: false })
-    }
-
-    /// Waits for the request. Cancel-safe.
-    pub(super) async fn asked(&mut self) {
-        if !self.is_asked {
-            let _ = (&mut self.sender).await;
-            self.is_asked = true;
-        }
-    }
-
-    pub(super) fn is_asked(&mut self) -> bool {
-        self.asked().now_or_never().is_some()
-    }
-}
-
-/// How a pass of the scenario ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// All its steps were performed.
-    Whole,
-    /// A step failed without which the others make no sense.
-    Failed,
-    /// The user was asked to stop.
-    Stopped,
-}
 
 /// Why a step has no outcome to count as a success.
 enum Failed {
