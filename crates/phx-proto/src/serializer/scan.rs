@@ -126,6 +126,7 @@ impl<'a> Scanner<'a> {
 
     /// A string, whose text is written to the start of `out` without its escapes. Returns the length of the text; `None` if it
     /// isn't text. `out` must have the length of what is left to scan, and a word more.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn unescaped(&mut self, out: &mut [u8]) -> Result<Option<usize>, DecodeCause> {
         self.expect(b'"')?;
         match unescape::unescape(self.text, self.offset, out) {
