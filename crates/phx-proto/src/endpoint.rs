@@ -3,28 +3,32 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
-use core::net::Ipv6Addr;
 use core::str::FromStr;
 
 use serde::Serialize;
-use url::Url;
 
+#[cfg(feature = "url")]
+mod address;
 mod error;
 mod headers;
 mod params;
+#[cfg(any(test, not(feature = "url")))]
+mod plain;
 mod request;
 
 pub use error::{EndpointError, ParamCause};
 pub use request::Request;
 
+#[cfg(feature = "url")]
+use url::Url;
+
 use headers::Headers;
 use params::Params;
+#[cfg(not(feature = "url"))]
+use plain::{self as address, Url};
 
 /// The last segment of the path of Phoenix's WebSocket transport.
 const TRANSPORT: &str = "websocket";
-
-/// Characters of a zone; names of interfaces have up to 15 on Linux, and 255 on Windows.
-const MAX_ZONE: usize = 255;
 
 /// The server that a socket connects to, and the contents of its upgrade request.
 ///
@@ -76,6 +80,9 @@ impl Endpoint {
     /// - Userinfo (`user:password@`) and a fragment are refused: WebSocket knows neither. So is an IPv6
     ///   zone (`%eth0`), which a URL can't hold: see [`from_parts`](Self::from_parts).
     ///
+    /// Without the feature `url` only what needs no encoding is taken: a name of lower-case ASCII or an IPv4 address, a path of
+    /// unreserved characters, and no query, since params are set by [`with_param`](Self::with_param).
+    ///
     /// # Errors
     ///
     /// An [`EndpointError`] that names the part which is wrong, and doesn't quote the URL.
@@ -94,11 +101,7 @@ impl Endpoint {
     /// # Ok::<(), EndpointError>(())
     /// ```
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
-        match Url::parse(url) {
-            Ok(url) => Endpoint::from_url(url),
-            Err(_) if has_zone(url) => Err(EndpointError::Zone),
-            Err(error) => Err(error.into()),
-        }
+        address::parse(url).map(Endpoint::new)
     }
 
     /// The endpoint at `url`: see [`parse`](Self::parse).
@@ -106,32 +109,14 @@ impl Endpoint {
     /// # Errors
     ///
     /// As for [`parse`](Self::parse).
-    pub fn from_url(mut url: Url) -> Result<Self, EndpointError> {
-        let scheme = match url.scheme() {
-            "ws" | "http" => "ws",
-            "wss" | "https" => "wss",
-            _ => return Err(EndpointError::Scheme),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(EndpointError::UserInfo);
-        }
-        if url.fragment().is_some() {
-            return Err(EndpointError::Fragment);
-        }
-        // No server can listen on port 0.
-        if url.port() == Some(0) {
-            return Err(EndpointError::Port);
-        }
-        // Never fails: all four schemes are special ones of the URL standard.
-        url.set_scheme(scheme).map_err(|()| EndpointError::Scheme)?;
-        let params = Params::from_query(&url);
-        if params.has("vsn") {
-            return Err(EndpointError::Vsn);
-        }
-        // Params stay beside the URL, so that later ones replace them and `Debug` hides them.
-        url.set_query(None);
+    #[cfg(feature = "url")]
+    pub fn from_url(url: Url) -> Result<Self, EndpointError> {
+        address::check(url).map(Endpoint::new)
+    }
+
+    fn new((mut url, params): (Url, Params)) -> Self {
         append_transport(&mut url);
-        Ok(Endpoint { url, params, headers: Headers::default(), auth_token: None, zone: None })
+        Endpoint { url, params, headers: Headers::default(), auth_token: None, zone: None }
     }
 
     /// The endpoint at `path` on `host`. `Endpoint::default()` is localhost, `/socket`, port 4000, without TLS.
@@ -165,19 +150,8 @@ impl Endpoint {
         if path.contains(['?', '#']) {
             return Err(EndpointError::Path);
         }
-        // Only the port and the path may follow a host in a URL, so it is parsed separately first:
-        // otherwise "example.com/other" would be a host.
-        let (host, zone) = split_zone(host)?;
-        let host = match host.parse::<Ipv6Addr>() {
-            Ok(_) => format!("[{host}]"),
-            Err(_) => host.to_string(),
-        };
-        let host = url::Host::parse(&host).map_err(|_| EndpointError::Host)?;
-        let scheme = if tls { "wss" } else { "ws" };
-        let mut url = Url::parse(&format!("{scheme}://{host}"))?;
-        url.set_port(port).map_err(|()| EndpointError::Port)?;
-        url.set_path(path);
-        Ok(Endpoint { zone: zone.map(str::to_string), ..Endpoint::from_url(url)? })
+        let (url, zone) = address::of_parts(host, path, port, tls)?;
+        Ok(Endpoint { zone, ..Endpoint::new((url, Params::default())) })
     }
 
     /// The same endpoint with this whole path and nothing appended to it: for a server whose
@@ -200,7 +174,7 @@ impl Endpoint {
         if path.contains(['?', '#']) {
             return Err(EndpointError::Path);
         }
-        self.url.set_path(path);
+        address::set_path(&mut self.url, path)?;
         Ok(self)
     }
 
@@ -311,30 +285,6 @@ impl Endpoint {
     }
 }
 
-/// The host, and the zone of an IPv6 address. A zone is the name or the number of an interface.
-fn split_zone(host: &str) -> Result<(&str, Option<&str>), EndpointError> {
-    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let Some((address, zone)) = inside.split_once('%') else { return Ok((host, None)) };
-    if address.parse::<Ipv6Addr>().is_err() {
-        return Ok((host, None));
-    }
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@:".contains(&byte);
-    match !zone.is_empty() && zone.len() <= MAX_ZONE && zone.bytes().all(is_name) {
-        true => Ok((address, Some(zone))),
-        false => Err(EndpointError::Host),
-    }
-}
-
-/// Returns `true` if the host of a URL is an IPv6 address with a zone (RFC 6874).
-fn has_zone(url: &str) -> bool {
-    let host = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
-    let host = host.flatten().and_then(|host| host.rsplit('@').next());
-    let inside = host.and_then(|host| host.strip_prefix('[')?.split_once(']'));
-    inside
-        .and_then(|(inside, _)| inside.split_once('%'))
-        .is_some_and(|(address, zone)| address.parse::<Ipv6Addr>().is_ok() && !zone.is_empty())
-}
-
 fn append_transport(url: &mut Url) {
     let path = url.path().trim_end_matches('/');
     let path = match path.rsplit_once('/') {
@@ -376,6 +326,7 @@ impl TryFrom<String> for Endpoint {
     }
 }
 
+#[cfg(feature = "url")]
 impl TryFrom<Url> for Endpoint {
     type Error = EndpointError;
 

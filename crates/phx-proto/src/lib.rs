@@ -119,6 +119,7 @@
 //!
 //! | feature | for |
 //! |---|---|
+//! | `url` (default) | URLs as the URL standard has them: names of hosts that aren't ASCII, IPv6, what needs encoding; 30 KiB of a device's flash |
 //! | `observer` | recorders of sessions, such as `phx-recorder`: `Socket::observe`; a socket is 16 bytes larger |
 //!
 //! The crate is `no_std` with `alloc` as it is.

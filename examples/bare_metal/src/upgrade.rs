@@ -25,14 +25,10 @@ impl Upgrade {
     /// Creates an upgrade with a key that must be random.
     pub(crate) fn new(request: &Request, key: [u8; 16]) -> Self {
         let key = phx_websocket::key(key);
-        let url = request.url();
-        let mut text = format!("GET {}", url.path());
-        if let Some(query) = url.query() {
-            text.extend(["?", query]);
-        }
-        text.extend([" HTTP/1.1\r\nHost: ", request.host()]);
-        if let Some(port) = url.port() {
-            text.push_str(&format!(":{port}"));
+        let mut text = format!("GET {} HTTP/1.1\r\nHost: {}", request.target(), request.host());
+        // Servers compare it with their own name, without the scheme's port.
+        if request.port() != if request.is_tls() { 443 } else { 80 } {
+            text.push_str(&format!(":{}", request.port()));
         }
         text.push_str(
             "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",

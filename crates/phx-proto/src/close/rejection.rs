@@ -1,11 +1,13 @@
 //! An HTTP answer that isn't the upgrade.
 
+#[cfg(feature = "url")]
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
 use bytes::Bytes;
+#[cfg(feature = "url")]
 use url::Url;
 
 use super::ResponseHeaders;
@@ -72,6 +74,7 @@ impl UpgradeRejection {
     }
 
     /// The target of a redirect without userinfo, query and fragment, which may hold secrets.
+    #[cfg(feature = "url")]
     fn target(&self) -> Option<String> {
         if !(300..400).contains(&self.status) {
             return None;
@@ -98,6 +101,15 @@ impl UpgradeRejection {
             }
             Err(_) => None,
         }
+    }
+}
+
+/// Without the feature `url`.
+#[cfg(not(feature = "url"))]
+impl UpgradeRejection {
+    /// Nothing: how long each part of a target is, the URL standard knows.
+    fn target(&self) -> Option<String> {
+        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+#[cfg(feature = "url")]
 use url::ParseError;
 
 use crate::Escaped;
@@ -42,6 +43,7 @@ pub enum EndpointError {
     )]
     Vsn,
     /// The URL is wrong in another way.
+    #[cfg(feature = "url")]
     #[error("the URL is invalid")]
     Url(#[source] ParseError),
     /// The header's name isn't an HTTP token.
@@ -94,6 +96,7 @@ pub enum ParamCause {
     NestedList,
 }
 
+#[cfg(feature = "url")]
 impl From<ParseError> for EndpointError {
     fn from(error: ParseError) -> Self {
         match error {

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
-use url::Url;
 
 use super::{EndpointError, ParamCause};
 
@@ -28,7 +27,8 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    pub(super) fn from_query(url: &Url) -> Self {
+    #[cfg(feature = "url")]
+    pub(super) fn from_query(url: &url::Url) -> Self {
         let pairs = url.query_pairs();
         Params(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
     }
@@ -66,6 +66,7 @@ impl Params {
         query
     }
 
+    #[cfg(feature = "url")]
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| root(key) == name)
     }

@@ -1,15 +1,14 @@
 //! One attempt's upgrade request.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::{Url, headers};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use url::Url;
-
-use super::headers;
 
 /// Prefix of the token in the subprotocol. In spite of the name, the server reads the token as
 /// STANDARD base64: `-` or `_` in it is an HTTP 500.
@@ -64,22 +63,55 @@ impl Request {
 
     /// The ws or wss URL with path, all params and vsn. It holds secrets: don't log it; log the
     /// request itself.
+    #[cfg(feature = "url")]
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
+    /// The path and, after a question mark, the query: what the first line of the HTTP request names. It holds secrets, as
+    /// the URL does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let endpoint = phx_proto::Endpoint::parse("ws://example.com/socket")?;
+    /// assert_eq!(endpoint.request("2.0.0").target(), "/socket/websocket?vsn=2.0.0");
+    /// # Ok::<(), phx_proto::EndpointError>(())
+    /// ```
+    #[must_use]
+    pub fn target(&self) -> String {
+        self.target_at(self.url.path())
+    }
+
+    /// The same for the long-poll transport, see [`long_poll_url`](Self::long_poll_url).
+    pub(crate) fn long_poll_target(&self) -> String {
+        self.target_at(&self.long_poll_path())
+    }
+
+    fn target_at(&self, path: &str) -> String {
+        // Every request has a query, since it has `vsn`.
+        format!("{path}?{}", self.url.query().unwrap_or_default())
+    }
+
+    fn long_poll_path(&self) -> Cow<'_, str> {
+        let path = self.url.path();
+        match path.strip_suffix("/websocket") {
+            Some(path) => Cow::Owned(format!("{path}/longpoll")),
+            None => Cow::Borrowed(path),
+        }
+    }
+
     /// The http or https URL of the long-poll transport beside the WebSocket, with the same params: `longpoll` takes the
     /// place of `websocket` at the path's end, as in phoenix.js. Another path is that of
     /// [`Endpoint::with_exact_path`](super::Endpoint::with_exact_path), and stays. It holds secrets as well.
+    #[cfg(feature = "url")]
     #[must_use]
     pub fn long_poll_url(&self) -> Url {
         let mut url = self.url.clone();
         // From one scheme of the web to another: it can't fail.
         let _ = url.set_scheme(if self.is_tls() { "https" } else { "http" });
-        if let Some(path) = self.url.path().strip_suffix("/websocket") {
-            url.set_path(&format!("{path}/longpoll"));
-        }
+        url.set_path(&self.long_poll_path());
         url
     }
 

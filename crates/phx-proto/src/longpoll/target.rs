@@ -32,8 +32,7 @@ impl Target {
         if auth_token.is_some_and(|token| !is_header_value(token)) {
             return Err(CloseCause::invalid_request("the auth token doesn't fit into a header"));
         }
-        let url = request.long_poll_url();
-        let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+        let target = request.long_poll_target();
         // A header of this name would win over the session's token, wherever that is.
         let is_ours = |name: &str| {
             name.eq_ignore_ascii_case(TOKEN_HEADER)
