@@ -5,15 +5,19 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use slotmap::{DefaultKey, SlotMap};
+
+/// Values of a thread, each with its number.
+type Values = SlotMap<DefaultKey, (u64, Rc<dyn Any>)>;
+
 thread_local! {
-    static VALUES: RefCell<BTreeMap<u64, Rc<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
+    static VALUES: RefCell<Values> = RefCell::default();
 }
 
 /// Handle of a value that stays on the thread on which it was made.
@@ -41,33 +45,44 @@ thread_local! {
 /// });
 /// ```
 pub struct Local<T: 'static> {
-    key: u64,
+    /// Place among the values of its thread; `None` if the thread was ending.
+    place: Option<DefaultKey>,
+    number: u64,
     value: PhantomData<fn() -> T>,
 }
 
 impl<T: 'static> Local<T> {
     /// Keeps `value` on this thread.
     pub fn new(value: T) -> Self {
-        // One counter for all threads, so that a key of another thread is never found.
+        // One counter for all threads: what has the same place on another one has another number.
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let key = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let value: Rc<dyn Any> = Rc::new(value);
-        // A thread that is ending keeps nothing.
-        let _ = VALUES.try_with(|values| values.borrow_mut().insert(key, value));
-        Local { key, value: PhantomData }
+        let place = VALUES.try_with(|values| values.borrow_mut().insert((number, value)));
+        Local { place: place.ok(), number, value: PhantomData }
     }
 
     /// Returns the value; `None` on another thread.
     #[must_use]
     pub fn get(&self) -> Option<Rc<T>> {
-        let value = VALUES.try_with(|values| values.borrow().get(&self.key).cloned());
+        let place = self.place?;
+        let value = VALUES.try_with(|values| {
+            let values = values.borrow();
+            let (number, value) = values.get(place)?;
+            (*number == self.number).then(|| Rc::clone(value))
+        });
         value.ok()??.downcast().ok()
     }
 }
 
 impl<T: 'static> Drop for Local<T> {
     fn drop(&mut self) {
-        let value = VALUES.try_with(|values| values.borrow_mut().remove(&self.key));
+        let Some(place) = self.place else { return };
+        let value = VALUES.try_with(|values| {
+            let mut values = values.borrow_mut();
+            let is_ours = values.get(place).is_some_and(|(number, _)| *number == self.number);
+            is_ours.then(|| values.remove(place))
+        });
         // After the borrow: it may hold other such handles.
         drop(value);
     }
@@ -174,7 +189,14 @@ mod tests {
     fn a_drop_on_another_thread_leaves_the_value_alone() {
         let (local, drops) = page();
         let held = local.get();
-        thread::spawn(move || drop(local)).join().unwrap();
+        thread::spawn(move || {
+            // It has the same place there.
+            let other = Local::new(());
+            drop(local);
+            assert!(other.get().is_some());
+        })
+        .join()
+        .unwrap();
         assert_eq!(drops.get(), 0);
         drop(held);
         assert_eq!(drops.get(), 0, "until the thread ends");

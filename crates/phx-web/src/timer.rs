@@ -6,7 +6,6 @@
 //! them when replies come.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -21,7 +20,8 @@ use crate::wait::{self, Step};
 
 thread_local! {
     static CLOCKWORK: Option<Clockwork> = Clockwork::new();
-    static BELLS: RefCell<BTreeMap<u64, Bell>> = const { RefCell::new(BTreeMap::new()) };
+    /// About one for each socket.
+    static BELLS: RefCell<Vec<Bell>> = const { RefCell::new(Vec::new()) };
 }
 
 /// One counter for all threads, so that a timer that has moved isn't taken for another one.
@@ -29,6 +29,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A timer that is set on this thread.
 struct Bell {
+    key: u64,
     deadline: Instant,
     /// The browser's timer.
     id: i32,
@@ -77,8 +78,12 @@ impl Future for Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
-        let bell = BELLS.try_with(|bells| bells.borrow_mut().remove(&key)).ok().flatten();
-        if let Some(bell) = bell
+        let bell = BELLS.try_with(|bells| {
+            let mut bells = bells.borrow_mut();
+            let place = bells.iter().position(|bell| bell.key == key)?;
+            Some(bells.swap_remove(place))
+        });
+        if let Some(bell) = bell.ok().flatten()
             && !bell.has_rung
             && let Some(scope) = Scope::current()
         {
@@ -91,8 +96,8 @@ impl Drop for Timer {
 fn start(deadline: Instant, millis: i32, waker: &Waker) -> Option<u64> {
     let key = NEXT.fetch_add(1, Ordering::Relaxed);
     let id = set(key, millis)?;
-    let bell = Bell { deadline, id, had_grace: false, has_rung: false, waker: waker.clone() };
-    BELLS.with_borrow_mut(|bells| bells.insert(key, bell));
+    let bell = Bell { key, deadline, id, had_grace: false, has_rung: false, waker: waker.clone() };
+    BELLS.with_borrow_mut(|bells| bells.push(bell));
     Some(key)
 }
 
@@ -104,7 +109,11 @@ fn set(key: u64, millis: i32) -> Option<i32> {
 }
 
 fn with_bell<R>(key: u64, f: impl FnOnce(&mut Bell) -> R) -> Option<R> {
-    BELLS.try_with(|bells| bells.borrow_mut().get_mut(&key).map(f)).ok().flatten()
+    let found = BELLS.try_with(|bells| {
+        let mut bells = bells.borrow_mut();
+        bells.iter_mut().find(|bell| bell.key == key).map(f)
+    });
+    found.ok().flatten()
 }
 
 /// Goes on with a timer whose message has come.
