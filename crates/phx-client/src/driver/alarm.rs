@@ -12,8 +12,16 @@ use crate::shared::Shared;
 pub(super) struct Alarm {
     shared: Arc<Shared>,
     wake_flag: WakeFlag,
-    /// The timer, and when it fires in the runtime's own time; `None` once it has fired.
-    timer: Option<(Instant, BoxFuture<()>)>,
+    /// `None` once it has fired.
+    timer: Option<Timer>,
+}
+
+/// A timer of the runtime. Its times are in the runtime's own time.
+struct Timer {
+    fires: Instant,
+    /// The earliest deadline for which that was found to be early enough.
+    covers: Instant,
+    future: BoxFuture<()>,
 }
 
 impl Alarm {
@@ -25,12 +33,12 @@ impl Alarm {
     ///
     /// A deadline that moves back, as with every reply to a push, leaves the timer alone: one needless wake
     /// costs less than a new timer each time. One from before the machine was suspended
-    /// would be late, which shows here, since it is set in the runtime's own time.
+    /// would be late, which shows here: in the runtime's own time the deadline has moved forward.
     pub(super) fn set(&mut self, now: Instant, deadline: Option<Instant>) {
         let mut cx = self.wake_flag.context();
         if self.wake_flag.take()
-            && let Some((_, timer)) = &mut self.timer
-            && timer.as_mut().poll(&mut cx).is_ready()
+            && let Some(timer) = &mut self.timer
+            && timer.future.as_mut().poll(&mut cx).is_ready()
         {
             self.timer = None;
         }
@@ -38,18 +46,21 @@ impl Alarm {
             return;
         };
         let clock = &self.shared.runtime;
-        let set_to = self.timer.as_ref().map(|(set_to, _)| *set_to);
-        // Mostly the timer stays as it is, which is found without a division.
-        if set_to.is_some_and(|set_to| set_to <= clock.earliest_look(now, deadline)) {
+        let covers = clock.awake(deadline);
+        // Mostly the timer stays as it is. A later deadline needs no earlier look.
+        if self.timer.as_ref().is_some_and(|timer| timer.covers <= covers) {
             return;
         }
-        let look = clock.next_look(now, deadline);
-        if set_to.is_some_and(|set_to| set_to <= look) {
+        let fires = clock.next_look(now, deadline);
+        if let Some(timer) = &mut self.timer
+            && timer.fires <= fires
+        {
+            timer.covers = covers;
             return;
         }
-        let mut timer = clock.timer(look);
-        if timer.as_mut().poll(&mut cx).is_pending() {
-            self.timer = Some((look, timer));
+        let mut future = clock.timer(fires);
+        if future.as_mut().poll(&mut cx).is_pending() {
+            self.timer = Some(Timer { fires, covers, future });
         } else {
             self.timer = None;
             self.shared.driver.wake();

@@ -207,7 +207,7 @@ impl Dispatch {
         is_timed: &mut bool,
     ) {
         // First the events of users' calls.
-        self.events(state, now);
+        self.rare_events(state, now);
         while self.outside.is_none()
             && let Some(input) = self.inputs.pop_front()
         {
@@ -341,7 +341,7 @@ impl Dispatch {
         self.is_held(shared, state, now);
         let has_actions = self.poll_actions(state, now, room);
         // A push that can't be encoded has its outcome now.
-        self.events(state, now);
+        self.rare_events(state, now);
         if self.outside.is_none() {
             state.report_ends(&mut self.deferred);
         }

@@ -62,12 +62,6 @@ impl Clock {
         awake + self.suspended()
     }
 
-    /// A moment that [`next_look`](Self::next_look) is never before.
-    pub(crate) fn earliest_look(&self, now: Instant, deadline: Instant) -> Instant {
-        let wait = deadline.saturating_duration_since(now).min(LOOK_EVERY - LOOKS_AT);
-        self.awake(now) + wait
-    }
-
     /// Returns when the clock must be read again because of `deadline`, in the runtime's time.
     pub(crate) fn next_look(&self, now: Instant, deadline: Instant) -> Instant {
         if self.next.load(Ordering::Relaxed) == NEVER {
@@ -77,7 +71,7 @@ impl Clock {
     }
 
     /// This moment in the runtime's own time.
-    fn awake(&self, now: Instant) -> Instant {
+    pub(crate) fn awake(&self, now: Instant) -> Instant {
         Instant::from_epoch(now.since_epoch().saturating_sub(self.suspended()))
     }
 

@@ -49,20 +49,19 @@ impl Deferred {
     }
 
     /// Wakes and drops. Called without the lock; a panic of foreign code is reported and ends nothing else.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&mut self) {
-        if !self.wakers.is_empty() {
-            for waker in self.wakers.drain(..) {
-                isolated("a waker", || waker.wake());
-            }
-        }
-        if !self.lost.is_empty() {
-            self.drop_lost();
+        // Mostly there is nothing.
+        if !(self.wakers.is_empty() && self.lost.is_empty()) {
+            self.run_all();
         }
     }
 
     #[inline(never)]
-    fn drop_lost(&mut self) {
+    fn run_all(&mut self) {
+        for waker in self.wakers.drain(..) {
+            isolated("a waker", || waker.wake());
+        }
         for lost in self.lost.drain(..) {
             isolated("a destructor", || drop(lost));
         }

@@ -21,21 +21,45 @@ use crate::subscription::isolated;
 
 impl Dispatch {
     /// Dispatches the core's events, until one is for hooks or logs.
-    #[inline]
+    #[inline(never)]
     pub(super) fn events(&mut self, state: &mut State, now: Instant) {
         while self.outside.is_none()
             && let Some(event) = state.core.poll_event()
         {
-            match event {
-                // Most are messages, which take the short path.
-                Event::Message { channel, event, payload, .. } => {
-                    self.message(state, now, channel, event, payload);
-                }
-                event => self.event(state, now, event),
-            }
+            self.dispatch(state, now, event);
         }
         if self.outside.is_none() {
             self.resolve(state);
+        }
+    }
+
+    /// The same where there is mostly none: that is found without a call.
+    #[inline(always)]
+    pub(super) fn rare_events(&mut self, state: &mut State, now: Instant) {
+        if self.outside.is_some() {
+            return;
+        }
+        if let Some(event) = state.core.poll_event() {
+            self.dispatch_rare(state, now, event);
+        } else {
+            self.resolve(state);
+        }
+    }
+
+    #[inline(never)]
+    fn dispatch_rare(&mut self, state: &mut State, now: Instant, event: Event) {
+        self.dispatch(state, now, event);
+        self.events(state, now);
+    }
+
+    #[inline(always)]
+    fn dispatch(&mut self, state: &mut State, now: Instant, event: Event) {
+        match event {
+            // Most are messages, which take the short path.
+            Event::Message { channel, event, payload, .. } => {
+                self.message(state, now, channel, event, payload);
+            }
+            event => self.event(state, now, event),
         }
     }
 
