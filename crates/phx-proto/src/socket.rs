@@ -11,6 +11,7 @@ mod connection;
 mod context;
 mod dispatch;
 mod event_queue;
+mod first_map;
 mod heartbeat;
 mod leaving;
 mod pushes;
@@ -514,7 +515,7 @@ impl Socket {
     /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.cx.timers.next().map(|(at, _)| at)
+        self.cx.timers.next_at()
     }
 
     /// The reason for [`poll_timeout`](Self::poll_timeout)'s deadline.

@@ -4,10 +4,10 @@
 //! Refs on the wire and ids of calls are drawn from one counter, so a number never means two things.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 
 use bytestring::ByteString;
 
+use super::first_map::FirstMap;
 use super::seq_map::SeqMap;
 use super::timers::{TimerKey, Timers};
 use crate::{ChannelId, Instant, Message, Outcome, Payload, Ref, events};
@@ -159,7 +159,7 @@ struct Ready {
     /// Calls that became ready in the order of their numbers: nearly all.
     calls: SeqMap<()>,
     /// Calls that waited for a join, and what goes before calls.
-    others: BTreeSet<(Rank, u64)>,
+    others: FirstMap<(Rank, u64), ()>,
 }
 
 impl Ready {
@@ -169,7 +169,7 @@ impl Ready {
         if rank == Rank::Call && is_last {
             self.calls.push(number, ());
         } else {
-            self.others.insert((rank, number));
+            self.others.insert((rank, number), ());
         }
     }
 
@@ -187,15 +187,15 @@ impl Ready {
     fn numbers(&self) -> impl Iterator<Item = u64> {
         // Numbers begin with 1.
         let calls = self.calls.iter_after(0).map(|(number, ())| number);
-        calls.chain(self.others.iter().map(|(_, number)| *number))
+        calls.chain(self.others.keys().map(|(_, number)| *number))
     }
 
     fn pop(&mut self) -> Option<u64> {
         let call = self.calls.first().map(|(number, ())| (Rank::Call, number));
         // Merged by rank and number, so that calls keep their order across both queues.
         match self.others.first() {
-            Some(other) if call.is_none_or(|call| *other < call) => {
-                self.others.pop_first().map(|(_, number)| number)
+            Some((other, ())) if call.is_none_or(|call| *other < call) => {
+                self.others.pop_first().map(|((_, number), ())| number)
             }
             _ => self.calls.pop_first().map(|(number, ())| number),
         }
@@ -279,7 +279,7 @@ impl Requests {
     /// Takes the next request for params, for the driver.
     pub(super) fn take_params(&mut self) -> Option<(u64, ChannelId)> {
         // Params rank before all others, so a look at the first is enough.
-        let &(Rank::Params, number) = self.ready.others.first()? else { return None };
+        let (&(Rank::Params, number), ()) = self.ready.others.first()? else { return None };
         self.ready.remove(Rank::Params, number);
         let request = self.by_number.get_mut(number)?;
         // Not `Sent`: the driver answers it, and no reply of the server may.

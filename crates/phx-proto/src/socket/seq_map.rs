@@ -68,7 +68,7 @@ impl<T> SeqMap<T> {
         thing
     }
 
-    #[inline]
+    #[inline(always)]
     fn tidy(&mut self) {
         // Memory follows the number of things, so that a peak isn't paid for ever after.
         if self.gaps > 0 {
@@ -77,8 +77,13 @@ impl<T> SeqMap<T> {
         // Shrinks below a quarter, to a half: at the boundary it doesn't grow and shrink in turns.
         let capacity = self.in_order.capacity();
         if capacity > KEPT && self.in_order.len() < capacity / 4 {
-            self.in_order.shrink_to(KEPT.max(capacity / 2));
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.in_order.shrink_to(KEPT.max(self.in_order.capacity() / 2));
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&T> {
@@ -104,6 +109,7 @@ impl<T> SeqMap<T> {
     }
 
     /// Leaves no gap at either end, and not many in between.
+    #[inline(never)]
     fn close_gaps(&mut self) {
         while self.in_order.front().is_some_and(|(_, thing)| thing.is_none()) {
             self.in_order.pop_front();

@@ -1,9 +1,9 @@
 //! The socket's deadlines, in one order, so that equal inputs fire equal timers in equal order.
 
-use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::TimeoutReason;
+use super::first_map::FirstMap;
 use super::seq_map::SeqMap;
 use crate::Instant;
 
@@ -30,7 +30,7 @@ pub(super) struct TimerKey {
 pub(super) struct Timers {
     /// The deadlines of calls that are no earlier than those before them, by the order of arming.
     calls: SeqMap<(Instant, TimeoutReason)>,
-    others: BTreeMap<TimerKey, TimeoutReason>,
+    others: FirstMap<TimerKey, TimeoutReason>,
     next_order: u64,
 }
 
@@ -70,11 +70,11 @@ impl Timers {
         self.first().map(|(key, why)| (key.at, why))
     }
 
-    /// The moment of [`next`](Self::next), without the reason.
-    #[cfg(feature = "observer")]
+    /// The moment of [`next`](Self::next), without the reason: asked at every wake.
+    #[inline]
     pub(super) fn next_at(&self) -> Option<Instant> {
         let call = self.calls.first().map(|(_, (at, _))| *at);
-        let other = self.others.first_key_value().map(|(key, _)| key.at);
+        let other = self.others.first().map(|(key, _)| key.at);
         match (call, other) {
             (Some(call), Some(other)) => Some(call.min(other)),
             _ => call.or(other),
@@ -83,7 +83,7 @@ impl Timers {
 
     fn first(&self) -> Option<(TimerKey, TimeoutReason)> {
         let call = self.calls.first().map(|(order, (at, why))| (TimerKey { at: *at, order }, *why));
-        let other = self.others.first_key_value().map(|(key, why)| (*key, *why));
+        let other = self.others.first().map(|(key, why)| (*key, *why));
         match (call, other) {
             (Some(call), Some(other)) => Some(if call.0 < other.0 { call } else { other }),
             _ => call.or(other),
