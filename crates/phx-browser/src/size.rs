@@ -31,7 +31,7 @@ const WITHOUT_TABLES: [&str; 4] = ["update", "idna_adapter", "--precise", "1.0.0
 
 /// Options of `wasm-opt`. What a generic function was made into for several types is alike, and gzip finds it only near by:
 /// hence the order by name, and none of what is called once is inlined (`-ocimfs 0`). The features are those that the
-/// compiler uses, so that browsers can load it.
+/// compiler uses: with all of them the program is one that Node 20 refuses to load.
 const OPTIMISE: [&str; 11] = [
     "-Os",
     "-ocimfs",
