@@ -80,8 +80,9 @@ impl Endpoint {
     /// - Userinfo (`user:password@`) and a fragment are refused: WebSocket knows neither. So is an IPv6
     ///   zone (`%eth0`), which a URL can't hold: see [`from_parts`](Self::from_parts).
     ///
-    /// Without the feature `url` only what needs no encoding is taken: a name of lower-case ASCII or an IPv4 address, a path of
-    /// unreserved characters, and no query, since params are set by [`with_param`](Self::with_param).
+    /// Without the feature `url` only what needs no encoding is taken, here and by the other functions that take a host or a path: a
+    /// name of lower-case ASCII or an IPv4 address, a path without `%`, `.` and `..` segments, and no query, since params are set by
+    /// [`with_param`](Self::with_param). A label `xn--..` is taken as it is, without a check that it decodes.
     ///
     /// # Errors
     ///

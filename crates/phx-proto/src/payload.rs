@@ -60,7 +60,7 @@ impl Payload {
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
         let text: Vec<u8> =
             serde_json::to_vec(value).map_err(|error| PayloadError::Serialize(error.into()))?;
-        Ok(Payload::from_unchecked_json(without_spare_room(text)))
+        Ok(Payload::from_unchecked_json(at_its_length(text)))
     }
 
     /// The payload `{}`, which Phoenix expects where there is nothing to say.
@@ -240,9 +240,9 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// The text in memory of its length. Bytes with spare room have a reference count in memory of its own, which for a small
+/// The text in memory of its length. Bytes of a larger capacity have a reference count in a separate allocation, which for a small
 /// text costs more than a copy does, and a push may wait for long.
-fn without_spare_room(text: Vec<u8>) -> Bytes {
+fn at_its_length(text: Vec<u8>) -> Bytes {
     const SMALL: usize = 1 << 10;
     if text.len() <= SMALL { Bytes::copy_from_slice(&text) } else { Bytes::from(text) }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod clock;
+mod endpoint;
 mod modem;
 mod no_memory;
 mod world;

@@ -13,7 +13,7 @@ pub(crate) enum Next<'a> {
     Step(&'a Step, usize),
     /// A pass of a loop, which is due at this time if the loop has a schedule.
     Pass(Option<Instant>),
-    /// A loop of which so many passes may run at the same time. They are performed one after another by further calls, unless
+    /// A loop of which up to this number of passes may run at the same time. They are performed one after another by further calls, unless
     /// [`Cursor::leave`] skips them.
     AtOnce(Passes, usize),
     /// A loop has ended, so [`Cursor::pass`] is that of the loop around it.
@@ -90,6 +90,8 @@ impl Cursor {
                     let passes = Passes { start, began: now, begun: 0 };
                     self.frames.push(Frame::Loop(passes.clone()));
                     if let Some(lanes) = limits.at_once {
+                        let times = limits.times.and_then(|times| usize::try_from(times).ok());
+                        let lanes = times.map_or(lanes, |times| lanes.min(times));
                         // The `LoopEnd`, from where the first pass begins.
                         self.at = end.saturating_sub(1);
                         return Some(Next::AtOnce(passes, lanes));

@@ -1,6 +1,6 @@
 //! A scenario's lines as a program: blocks are checked, and each knows where it ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -72,6 +72,21 @@ impl Program {
         })
     }
 
+    /// The steps, each with the instruction that begins its loop if that has passes at the same time.
+    fn steps_in_loops(&self) -> impl Iterator<Item = (&Step, Option<usize>)> {
+        let mut at_once = None;
+        self.ops.iter().enumerate().filter_map(move |(at, op)| {
+            match op {
+                Op::Loop(limits, end) if limits.at_once.is_some() => at_once = Some((at, *end)),
+                _ => at_once = at_once.filter(|(_, end)| at < *end),
+            }
+            match op {
+                Op::Step(step, _) => Some((&**step, at_once.map(|(start, _)| start))),
+                _ => None,
+            }
+        })
+    }
+
     pub(crate) fn names(&self) -> &[Named] {
         &self.names
     }
@@ -79,7 +94,10 @@ impl Program {
     /// Returns the first step that needs a variable which nothing sets, apart from these. `source` is the program's text.
     pub(crate) fn check_variables(&self, known: &[&str], source: &str) -> Result<(), Flaw> {
         let mut set: BTreeSet<Arc<str>> = known.iter().map(|name| Arc::from(*name)).collect();
-        for step in self.steps() {
+        // By the loop with passes at the same time that a step is in: what is set there ends with the pass.
+        let mut set_in: BTreeMap<Option<usize>, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for (step, at_once) in self.steps_in_loops() {
+            let set = if at_once.is_some() { set_in.entry(at_once).or_default() } else { &mut set };
             set.extend(step.save.iter().map(|(name, _)| Arc::clone(name)));
             match &step.task {
                 Task::Set(values) => set.extend(values.iter().map(|(name, _)| Arc::clone(name))),
@@ -87,10 +105,11 @@ impl Program {
                 _ => {}
             }
         }
-        for step in self.steps() {
+        for (step, at_once) in self.steps_in_loops() {
             let mut unset = None;
+            let of_pass = set_in.get(&at_once);
             step.task.each_name(|name| {
-                if !set.contains(name) {
+                if !set.contains(name) && !of_pass.is_some_and(|set| set.contains(name)) {
                     unset.get_or_insert_with(|| Arc::clone(name));
                 }
             });
@@ -146,7 +165,7 @@ impl Builder {
             Line::Step(step) => {
                 if self.is_at_once() && !step.task.may_run_at_once() {
                     let text = "the passes of a loop with `at_once` share a connection: \
-                         expected join, push, wait, presence, sleep, leave, ping, set or data at column 1";
+                         expected no connect, disconnect or step of a live view in it at column 1";
                     return Err(flaw(text.to_owned()));
                 }
                 let is_push = step.is_measured_push();
@@ -364,5 +383,16 @@ mod tests {
         assert!(of_lines.starts_with("line 3: nothing gives `n` a value: expected"), "{of_lines}");
         assert!(of_lines.ends_with(" at column 54"), "{of_lines}");
         assert!(flaw("").ends_with(" at column 1"));
+        let set = r#"{"do":"set","variables":{"n":1}}"#;
+        let at_once = r#"{"do":"loop","times":2,"at_once":2}"#;
+        let (push, end) = (r#"{"do":"join","topic":"${n}"}"#, r#"{"do":"end"}"#);
+        let check = |lines: &[&str]| {
+            let lines = lines.join("\n");
+            build(&lines).unwrap().check_variables(&[], &lines).map_err(|flaw| flaw.line)
+        };
+        assert_eq!(check(&[at_once, set, push, end]), Ok(()));
+        assert_eq!(check(&[set, at_once, push, end, push]), Ok(()));
+        assert_eq!(check(&[at_once, set, end, push]), Err(4), "it ended with the pass");
+        assert_eq!(check(&[at_once, set, end, at_once, push, end]), Err(5), "of another loop");
     }
 }

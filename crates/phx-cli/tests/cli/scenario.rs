@@ -171,6 +171,30 @@ async fn passes_of_a_loop_run_at_once() {
     server.stops_empty().await;
 }
 
+/// The loop was due when its first pass began, and a pass that waited for its time sees no message from before.
+#[tokio::test]
+async fn passes_at_once_have_a_schedule() {
+    let server = Server::start().await;
+    let scenario = in_a_room(
+        r#"{"do": "loop", "times": 1, "every_ms": 10}
+            {"do": "loop", "times": 2, "every_ms": 400, "at_once": 2}
+                {"do": "push", "topic": "room:${user}", "event": "echo"}
+                {"do": "push", "topic": "room:${user}", "event": "shout", "expect": "none"}
+                {"do": "wait", "event": "shout"}
+                {"do": "wait", "event": "shout", "timeout_ms": 100, "name": "another"}
+            {"do": "end"}
+            {"do": "ping"}
+        {"do": "end"}"#,
+    );
+    let ended = run(&server, &scenario, &["--passes", "1"]).await;
+    let another = step(&ended, "another");
+    assert_eq!(another["errors"], json!({ "timed out": 2 }), "{ended:?}");
+    let ping = step(&ended, "ping");
+    let latest = ping["latency_us"]["max"].as_u64().unwrap();
+    assert!(latest < 400_000, "the loop before it isn't a part of it: {ping}");
+    server.stops_empty().await;
+}
+
 /// A pass that fails for good ends the scenario, and a run that is over ends passes that pause.
 #[tokio::test]
 async fn passes_at_once_end_together() {

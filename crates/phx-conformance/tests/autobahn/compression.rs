@@ -84,7 +84,7 @@ impl Group {
         for (index, (size, fragment)) in (1..).zip(SIZES) {
             let chosen = match number {
                 Some(_) => OFFERS.into_iter().filter(accepted).collect(),
-                None if (index + at) % 3 > 0 => continue,
+                None if !(index + at).is_multiple_of(3) => continue,
                 None => vec![offers.by_ref().find(accepted).unwrap()],
             };
             for (takeover, bits) in chosen {

@@ -107,7 +107,7 @@ impl UpgradeRejection {
 /// Without the feature `url`.
 #[cfg(not(feature = "url"))]
 impl UpgradeRejection {
-    /// Nothing: how long each part of a target is, the URL standard knows.
+    /// Always `None`: finding the parts that may hold secrets needs the URL standard.
     fn target(&self) -> Option<String> {
         None
     }

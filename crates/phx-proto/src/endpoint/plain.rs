@@ -139,7 +139,8 @@ impl Url {
     }
 }
 
-/// Checks for a name of lower-case letters, digits, hyphens and dots, or an IPv4 address as it is always written.
+/// Checks for a name of lower-case letters, digits, hyphens and dots, or an IPv4 address as it is always written. A label `xn--..` is one,
+/// whatever it decodes to: a resolver is asked for the letters.
 fn is_host(host: &str) -> bool {
     let is_name_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
     let is_name = host.bytes().all(is_name_byte) && host.split('.').all(|label| !label.is_empty());
@@ -167,9 +168,12 @@ mod tests {
 
     use super::*;
 
-    /// What a plain URL says is what the URL standard says.
+    /// What a plain URL says is what the URL standard says. That one decodes labels `xn--..` to check them, which is left out here.
     fn check(text: &str) -> Result<(), EndpointError> {
         let (mut plain, _) = parse(text)?;
+        if text.contains("xn--") && super::super::address::parse(text).is_err() {
+            return Ok(());
+        }
         let (mut full, _) = super::super::address::parse(text).unwrap();
         for query in [None, Some("vsn=2.0.0")] {
             plain.set_query(query);
@@ -194,6 +198,8 @@ mod tests {
             "https://example.com:443/socket/",
             "http://10.0.0.255:80//a",
             "ws://a.b-c.d9:00080/A-z0~9",
+            "ws://xn--bcher-kva.example/socket",
+            "ws://xn--a.example/socket",
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
         }
@@ -234,7 +240,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_it_takes_the_standard_takes_in_the_same_way(
-            text in "(ws|http)s?://([a-z0-9.-]{1,12}|[0-9x.]{1,9}|\\PC{0,6})(:[0-9]{0,5})?(/[\\PC]{0,8}|/[a-z./%~!+]{0,12})?",
+            text in "(ws|http)s?://([a-z0-9.-]{1,12}|(a[.])?xn--[a-z0-9-]{0,9}|[0-9x.]{1,9}|\\PC{0,6})(:[0-9]{0,5})?(/[\\PC]{0,8}|/[a-z./%~!+]{0,12})?",
         ) {
             // An error is its own answer.
             let _ = check(&text);

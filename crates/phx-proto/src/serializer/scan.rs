@@ -100,10 +100,26 @@ impl Element {
 
 #[cold]
 fn unescape(element: &[u8]) -> Option<Vec<u8>> {
-    let mut text = vec![0; element.len().saturating_add(size_of::<u64>())];
+    if element.first() != Some(&b'"') {
+        return None;
+    }
+    let mut text = vec![0; most_without_escapes(element).saturating_add(size_of::<u64>())];
     let len = Scanner::new(element).unescaped(&mut text).ok()??;
-    text.truncate(len);
-    Some(text)
+    // In memory of its length: names are kept, and an escape may have been six times as long.
+    text.get(..len).map(<[u8]>::to_vec)
+}
+
+/// The largest length that a string's text may have: an escape is shorter by a byte, and one of a code unit by three.
+fn most_without_escapes(element: &[u8]) -> usize {
+    let mut most = element.len();
+    let mut bytes = element.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte == b'\\' {
+            let shorter = if bytes.next() == Some(&b'u') { 3 } else { 1 };
+            most = most.saturating_sub(shorter);
+        }
+    }
+    most
 }
 
 /// The error that `text` isn't JSON at `offset`.
@@ -334,6 +350,36 @@ mod tests {
 
     fn by_serde(text: &str) -> Option<&str> {
         serde_json::from_str::<&RawValue>(text).ok().map(RawValue::get)
+    }
+
+    proptest! {
+        /// As `serde_json` unescapes it, and in memory of its length.
+        #[test]
+        fn a_text_is_that_of_serde_json(
+            parts in prop::collection::vec(
+                prop::sample::select(alloc::vec![
+                    "a", "\u{e9}", "\u{20ac}", "\u{1f600}", "\\n", "\\\"", "\\\\", "\\u0061", "\\u20ac", "\\ud83d\\ude00", "\\ud800",
+                ]),
+                0..24,
+            ),
+        ) {
+            let json = alloc::format!("\"{}\"", parts.concat());
+            let element = Scanner::new(json.as_bytes()).element().unwrap();
+            let text = element.text(json.as_bytes());
+            let by_serde = serde_json::from_str::<String>(&json).ok().map(String::into_bytes);
+            prop_assert_eq!(text.as_deref(), by_serde.as_deref());
+            if let Some(Cow::Owned(text)) = text {
+                prop_assert_eq!(text.capacity(), text.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_string_has_no_text() {
+        for json in ["7", "null", "{\"a\":1}", "[\"a\"]"] {
+            let element = Scanner::new(json.as_bytes()).element().unwrap();
+            assert_eq!(element.text(json.as_bytes()), None, "{json}");
+        }
     }
 
     #[test]

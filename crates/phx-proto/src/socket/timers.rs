@@ -213,6 +213,7 @@ mod tests {
                 }
                 let next = model.first().map(|(at, number)| (*at, reason(*number)));
                 prop_assert_eq!(timers.next(), next);
+                prop_assert_eq!(timers.next_at(), next.map(|(at, _)| at));
             }
         }
     }

@@ -355,3 +355,15 @@ fn what_the_parser_says_of_other_faults_is_kept() {
     let error = EndpointError::from(url::ParseError::Overflow);
     assert_eq!(error, EndpointError::Url(url::ParseError::Overflow));
 }
+
+#[test]
+fn the_target_of_a_request_is_that_of_its_url() {
+    for url in ["ws://a/socket", "wss://[::1]:9/a%20b/?x=1&y=%26", "http://a"] {
+        let endpoint = Endpoint::parse(url).unwrap().with_param("name", "a b&\u{e9}");
+        for endpoint in [endpoint.clone(), endpoint.with_exact_path("/exact path").unwrap()] {
+            let request = endpoint.request("2.0.0");
+            let of_url = format!("{}?{}", request.url().path(), request.url().query().unwrap());
+            assert_eq!(request.target(), of_url);
+        }
+    }
+}

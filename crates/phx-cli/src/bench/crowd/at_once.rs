@@ -5,7 +5,7 @@ use futures::stream::FuturesUnordered;
 
 use super::stop::{Ended, Stop};
 
-/// Runs so many lanes, each of which performs one pass after another, until all have ended. If one fails, or the user is asked to stop,
+/// Runs this number of lanes, each of which performs one pass after another, until all have ended. If one fails, or the user is asked to stop,
 /// all are asked to stop.
 pub(super) async fn run<F: Future<Output = Ended>>(
     lanes: usize,

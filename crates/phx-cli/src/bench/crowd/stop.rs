@@ -6,20 +6,20 @@ use tokio::sync::oneshot;
 /// The request to a user to stop: the sender was dropped.
 #[derive(Debug)]
 pub(super) struct Stop {
-    sender: oneshot::Receiver<()>,
+    dropped: oneshot::Receiver<()>,
     is_asked: bool,
 }
 
 impl Stop {
     pub(super) fn new() -> (oneshot::Sender<()>, Self) {
-        let (asks, sender) = oneshot::channel();
-        (asks, Stop { sender, is_asked: false })
+        let (asks, dropped) = oneshot::channel();
+        (asks, Stop { dropped, is_asked: false })
     }
 
     /// Waits for the request. Cancel-safe.
     pub(super) async fn asked(&mut self) {
         if !self.is_asked {
-            let _ = (&mut self.sender).await;
+            let _ = (&mut self.dropped).await;
             self.is_asked = true;
         }
     }

@@ -160,7 +160,9 @@ impl User<'_> {
 
     /// Performs the passes of a loop, some at the same time. In a box of a named type, since passes perform steps as well.
     fn perform_at_once(&mut self, passes: Passes, lanes: usize) -> BoxFuture<'_, Ended> {
-        let (passes, seed) = (Mutex::new(passes), self.state.rng.u64(..));
+        // The first pass is due when the loop is.
+        let passes = Mutex::new((passes, self.due.take()));
+        let seed = self.state.rng.u64(..);
         Box::pin(async move {
             let User { shared, state, stop, connection, channels, inbox, .. } = self;
             let (state, connection, channels, inbox) = (&*state, &*connection, &*channels, &*inbox);
@@ -179,20 +181,23 @@ impl User<'_> {
                     live: None,
                 };
                 loop {
-                    let next = {
+                    let (next, first_due) = {
                         let mut passes = passes.lock().unwrap_or_else(PoisonError::into_inner);
-                        passes.next(&shared.program, Instant::now())
+                        let (passes, due) = &mut *passes;
+                        (passes.next(&shared.program, Instant::now()), due.take())
                     };
                     let Some((cursor, due)) = next else { return Ended::Whole };
                     lane.state = state.in_pass(cursor.pass(), seed);
                     lane.cursor = cursor;
                     lane.channels = LiteMap::new();
-                    lane.place = inbox.as_ref().map_or_else(Place::default, |inbox| inbox.end());
+                    lane.due = first_due;
                     if let Some(due) = due
                         && lane.wait_until(due).await == Ended::Stopped
                     {
                         return Ended::Stopped;
                     }
+                    // Of messages that come from now on, also if the pass waited for its time.
+                    lane.place = inbox.as_ref().map_or_else(Place::default, |inbox| inbox.end());
                     consume_budget().await;
                     let ended = lane.perform_all().await;
                     if ended != Ended::Whole {

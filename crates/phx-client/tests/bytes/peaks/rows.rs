@@ -234,6 +234,7 @@ pub(crate) const ROWS: &[Row] = &[
     within("program.rs MAX_DEPTH", "scenario.rs MAX_SCENARIO", "a block begins with a line"),
     within("program.rs MAX_NAMES", "scenario.rs MAX_SCENARIO", "a name is a part of a line"),
     no_memory("line.rs MAX_TIMES", A_NUMBER),
+    no_memory("line.rs MAX_AT_ONCE", "the user's own command has that many of them"),
     no_memory("line.rs MAX_UPLOAD", "it is on the disk"),
     test(
         "data.rs MAX_DATA",
