@@ -93,11 +93,11 @@ impl Program {
 
     /// Returns the first step that needs a variable which nothing sets, apart from these. `source` is the program's text.
     pub(crate) fn check_variables(&self, known: &[&str], source: &str) -> Result<(), Flaw> {
-        let mut set: BTreeSet<Arc<str>> = known.iter().map(|name| Arc::from(*name)).collect();
         // By the loop with passes at the same time that a step is in: what is set there ends with the pass.
         let mut set_in: BTreeMap<Option<usize>, BTreeSet<Arc<str>>> = BTreeMap::new();
+        set_in.entry(None).or_default().extend(known.iter().map(|name| Arc::from(*name)));
         for (step, at_once) in self.steps_in_loops() {
-            let set = if at_once.is_some() { set_in.entry(at_once).or_default() } else { &mut set };
+            let set = set_in.entry(at_once).or_default();
             set.extend(step.save.iter().map(|(name, _)| Arc::clone(name)));
             match &step.task {
                 Task::Set(values) => set.extend(values.iter().map(|(name, _)| Arc::clone(name))),
@@ -107,9 +107,12 @@ impl Program {
         }
         for (step, at_once) in self.steps_in_loops() {
             let mut unset = None;
-            let of_pass = set_in.get(&at_once);
+            let is_set = |name: &Arc<str>| {
+                let mut sets = [None, at_once].into_iter().filter_map(|within| set_in.get(&within));
+                sets.any(|set| set.contains(name))
+            };
             step.task.each_name(|name| {
-                if !set.contains(name) && !of_pass.is_some_and(|set| set.contains(name)) {
+                if !is_set(name) {
                     unset.get_or_insert_with(|| Arc::clone(name));
                 }
             });

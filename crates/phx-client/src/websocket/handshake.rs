@@ -91,11 +91,6 @@ fn offers_compression(_: &Attempt) -> bool {
 /// The upgrade request.
 fn upgrade_head(attempt: &Attempt, key: &str) -> Result<Vec<u8>, CloseCause> {
     let request = &attempt.request;
-    let url = request.url();
-    let target = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
     let protocols = request.protocols().join(", ");
     let mut own = vec![
         ("Connection", "Upgrade"),
@@ -112,7 +107,7 @@ fn upgrade_head(attempt: &Attempt, key: &str) -> Result<Vec<u8>, CloseCause> {
     own.extend(offer.as_deref().map(|offer| (EXTENSIONS, offer)));
     let extra: Vec<_> =
         request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    request_head("GET", &target, &http::host_and_port(request), &own, &extra)
+    request_head("GET", &request.target(), &http::host_and_port(request), &own, &extra)
 }
 
 /// Checks the requirements of RFC 6455, section 4.1, for a 101, except that no subprotocol need be named.

@@ -105,15 +105,11 @@ impl ConnectRequest {
 /// Converts a client's upgrade request.
 impl From<&Request> for ConnectRequest {
     fn from(request: &Request) -> Self {
-        let url = request.url();
-        let path = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
         let headers = request.headers().iter();
-        let connect = headers.fold(ConnectRequest::new(&path), |connect, (name, value)| {
-            connect.with_header(name, value)
-        });
+        let connect = headers
+            .fold(ConnectRequest::new(&request.target()), |connect, (name, value)| {
+                connect.with_header(name, value)
+            });
         match request.protocols() {
             [] => connect,
             protocols => connect.with_header("sec-websocket-protocol", &protocols.join(", ")),

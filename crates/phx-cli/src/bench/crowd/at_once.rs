@@ -25,8 +25,7 @@ pub(super) async fn run<F: Future<Output = Ended>>(
             () = stop.asked(), if ended == Ended::Whole => ended = Ended::Stopped,
             next = running.next() => match next {
                 None => return ended,
-                Some(Ended::Whole) => {}
-                Some(early) if ended == Ended::Whole => ended = early,
+                Some(next) if ended == Ended::Whole => ended = next,
                 Some(_) => {}
             },
         }

@@ -167,19 +167,6 @@ impl User<'_> {
             let User { shared, state, stop, connection, channels, inbox, .. } = self;
             let (state, connection, channels, inbox) = (&*state, &*connection, &*channels, &*inbox);
             at_once::run(lanes, stop, async |mut stop: Stop| {
-                let mut lane = User {
-                    shared,
-                    state: state.in_pass(0, seed),
-                    cursor: Cursor::default(),
-                    stop: &mut stop,
-                    due: None,
-                    connection: connection.clone(),
-                    channels: LiteMap::new(),
-                    shared_channels: Some(channels),
-                    inbox: inbox.clone(),
-                    place: Place::default(),
-                    live: None,
-                };
                 loop {
                     let (next, first_due) = {
                         let mut passes = passes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,19 +174,28 @@ impl User<'_> {
                         (passes.next(&shared.program, Instant::now()), due.take())
                     };
                     let Some((cursor, due)) = next else { return Ended::Whole };
-                    lane.state = state.in_pass(cursor.pass(), seed);
-                    lane.cursor = cursor;
-                    lane.channels = LiteMap::new();
-                    lane.due = first_due;
+                    let mut pass = User {
+                        shared,
+                        state: state.in_pass(cursor.pass(), seed),
+                        cursor,
+                        stop: &mut stop,
+                        due: first_due,
+                        connection: connection.clone(),
+                        channels: LiteMap::new(),
+                        shared_channels: Some(channels),
+                        inbox: inbox.clone(),
+                        place: Place::default(),
+                        live: None,
+                    };
                     if let Some(due) = due
-                        && lane.wait_until(due).await == Ended::Stopped
+                        && pass.wait_until(due).await == Ended::Stopped
                     {
                         return Ended::Stopped;
                     }
                     // Of messages that come from now on, also if the pass waited for its time.
-                    lane.place = inbox.as_ref().map_or_else(Place::default, |inbox| inbox.end());
+                    pass.place = inbox.as_ref().map_or_else(Place::default, |inbox| inbox.end());
                     consume_budget().await;
-                    let ended = lane.perform_all().await;
+                    let ended = pass.perform_all().await;
                     if ended != Ended::Whole {
                         return ended;
                     }
