@@ -104,24 +104,48 @@ impl Envelope {
     }
 }
 
-/// Envelope in the order of its time, of its turn where times are equal, and then of its posting.
+/// Envelope in the order of its time, of its turn where times are equal, and then of its number.
 #[derive(Default)]
 pub(crate) struct Mailroom {
-    queue: BTreeMap<(Instant, Turn, u64), Envelope>,
+    queue: BTreeMap<(Instant, Turn, u64), Waiting>,
+    /// The last number.
     posted: u64,
+    /// Number of the envelope that was taken last, if it came to a busy process before.
+    deferred: Option<u64>,
+}
+
+struct Waiting {
+    mail: Envelope,
+    /// True if it lies in the mailbox of a busy process.
+    is_deferred: bool,
 }
 
 impl Mailroom {
     pub(super) fn post(&mut self, at: Instant, mail: Envelope) {
         self.posted += 1;
-        self.queue.insert((at, mail.turn(), self.posted), mail);
+        self.queue.insert((at, mail.turn(), self.posted), Waiting { mail, is_deferred: false });
+    }
+
+    /// Keeps the envelope that was taken last until its process is no longer busy. It gets a number now, when it
+    /// arrives, and keeps that however long the process stays busy: a mailbox has the order of arrival.
+    pub(super) fn defer(&mut self, until: Instant, mail: Envelope) {
+        let number = self.deferred.take().unwrap_or_else(|| {
+            self.posted += 1;
+            self.posted
+        });
+        self.queue.insert((until, mail.turn(), number), Waiting { mail, is_deferred: true });
     }
 
     /// Returns the next envelope that is due by `now`, and its time.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(Instant, Envelope)> {
         let entry = self.queue.first_entry()?;
-        let (at, ..) = *entry.key();
-        (at <= now).then(|| (at, entry.remove()))
+        let (at, _, number) = *entry.key();
+        if at > now {
+            return None;
+        }
+        let Waiting { mail, is_deferred } = entry.remove();
+        self.deferred = is_deferred.then_some(number);
+        Some((at, mail))
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

@@ -136,7 +136,7 @@ impl Server {
             return;
         };
         if process.busy_until > self.world.now() {
-            self.world.post(process.busy_until, Envelope::Channel(id, mail));
+            self.world.defer(process.busy_until, Envelope::Channel(id, mail));
             return;
         }
         let left = matches!(mail, ChannelMessage::Leave { .. });

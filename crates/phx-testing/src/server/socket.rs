@@ -81,7 +81,7 @@ impl Server {
         };
         let killed = matches!(mail, SocketMessage::Kill);
         if socket.busy_until > self.world.now() && !killed {
-            self.world.post(socket.busy_until, Envelope::Socket(id, mail));
+            self.world.defer(socket.busy_until, Envelope::Socket(id, mail));
             return;
         }
         match mail {

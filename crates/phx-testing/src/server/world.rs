@@ -37,6 +37,11 @@ impl World {
         self.mail.post(at, mail);
     }
 
+    /// Keeps the envelope that is being delivered until its process is no longer busy.
+    pub(super) fn defer(&mut self, until: Instant, mail: Envelope) {
+        self.mail.defer(until, mail);
+    }
+
     pub(super) fn take_due(&mut self, clock: Instant) -> Option<Envelope> {
         let (at, mail) = self.mail.take_due(clock)?;
         self.set_now(at);

@@ -6,11 +6,16 @@ use super::{ClientId, Simulation};
 use crate::network::{ConnectionId, Delivery};
 
 impl Simulation {
-    /// Polls the cores that were called; returns true if there were any.
+    /// Polls the cores that were called, unless their machines are suspended; returns true if there were any.
     pub(super) fn drain(&mut self) -> bool {
         let mut happened = false;
         while let Some(id) = self.touched.pop_first() {
             happened = true;
+            if self.at(id).held.is_some() {
+                // The machine stands still: waking it touches the client again.
+                self.set_alarm(id);
+                continue;
+            }
             while let Some(action) = self.next_action(id) {
                 self.act(id, action);
             }

@@ -144,6 +144,19 @@ fn a_suspended_client_sees_nothing_until_it_wakes() {
 }
 
 #[test]
+fn a_suspended_client_sends_nothing_until_it_wakes() {
+    let (mut sim, ann, room) = joined();
+    let _joining = sim.frames_sent(ann);
+    sim.block_sends(ann);
+    push(&mut sim, ann, room, "echo", 1);
+    sim.suspend(ann);
+    sim.unblock_sends(ann);
+    assert_eq!(sim.frames_sent(ann), []);
+    sim.wake(ann);
+    assert_eq!(outcomes(&mut sim, ann), ["reply"]);
+}
+
+#[test]
 fn a_client_that_slept_for_an_hour_knows_it_when_it_wakes() {
     let (mut sim, ann, _) = joined();
     sim.suspend(ann);

@@ -27,6 +27,19 @@ fn a_poll_with_messages_is_answered_at_once_and_with_all_of_them() {
 }
 
 #[test]
+fn messages_keep_their_order_in_a_process_that_stays_busy() {
+    let mut http = Http::new(app());
+    let token = http.join();
+    let socket = http.server.sockets().next().unwrap();
+    http.server.keep_busy(http.now, socket, seconds(1));
+    http.broadcast("first");
+    http.server.keep_busy(http.now, socket, seconds(2));
+    http.broadcast("second");
+    http.pass(seconds(2));
+    assert_eq!(http.messages(&token), [broadcasted("first"), broadcasted("second")]);
+}
+
+#[test]
 fn a_heartbeat_is_answered_and_none_is_needed() {
     let mut http = Http::new(app());
     let token = http.join();
