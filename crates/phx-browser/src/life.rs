@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use phx_client::TransportKind;
+use phx_client::{Endpoint, EndpointError, TransportKind};
 use phx_testing::suite::{Answer, End, Host, Order, Report, ServerKind, Site as _, Verdict};
 use serde_json::json;
 use tokio::time::timeout;
@@ -38,7 +38,7 @@ macro_rules! tests {
 
 /// Runs the tests whose names contain `part`.
 pub(crate) async fn run(pages: SocketAddr, part: &str) -> Report {
-    let all: [Named; 10] = tests![
+    let all: [Named; 11] = tests![
         a_hidden_page_with_slow_timers_stays_connected,
         a_frozen_page_leaves_at_once_and_comes_back,
         a_page_in_the_back_forward_cache_leaves_at_once_and_comes_back,
@@ -49,6 +49,7 @@ pub(crate) async fn run(pages: SocketAddr, part: &str) -> Report {
         what_is_recorded_in_a_page_replays_elsewhere,
         what_was_used_is_given_back,
         plain_text_from_a_secure_page_is_refused_by_name,
+        a_url_is_read_as_elsewhere,
     ];
     let some = all.into_iter().filter(|(name, _)| name.contains(part));
     let runs = some.map(async |(name, test)| (name, verdict(test(pages)).await));
@@ -284,5 +285,47 @@ async fn plain_text_from_a_secure_page_is_refused_by_name(pages: SocketAddr) {
     page.until("close", 1).await;
     let seen = page.seen().await.concat();
     assert!(seen.contains("use `wss://`"), "{seen}");
+    page.close().await;
+}
+
+/// The browser's parser and the core's small one read a URL as `url` does in programs, and refuse it by the same part. Left out are the few
+/// things in which Chromium's parser differs from the standard or from `url`: `|` and `^` in paths, odd signs in names, labels `xn--..` that
+/// decode to nothing.
+async fn a_url_is_read_as_elsewhere(pages: SocketAddr) {
+    let page = Page::load(&format!("http://localhost:{}/life.html", pages.port()), true).await;
+    for url in [
+        "ws://localhost:4000/socket",
+        " HTTPS://B\u{fc}cher.example:443/a b/../\u{e9}%2f/?x=%41+b&&y&z=%ff&a[b][]=\u{e9}\n",
+        "wss://[2001:DB8:0:0::1]:4000",
+        "ws://[::ffff:1.2.3.4]/{}`'\"",
+        "ws://0x7f.1:080\\socket\\websocket\\",
+        "ws://a_b..c-d/?vsn",
+        "ws://a/?vsn[x]=2",
+        "ws://me:hush@a/",
+        "ws://a/#hush",
+        "ws://a:0/",
+        "ws://a:hush/",
+        "ws://a:65536/",
+        "ws://hu sh/?b",
+        "ws://1.2.3.256/",
+        "ws:///",
+        "ftp://hush/",
+        "/socket",
+        "",
+    ] {
+        let expected = match Endpoint::parse(url) {
+            Ok(endpoint) => {
+                let request = endpoint.request("2.0.0");
+                json!([endpoint.to_string(), request.target(), request.host(), request.port()])
+            }
+            Err(error) => json!(error.to_string()),
+        };
+        let read = page.command("endpoint", json!(url)).await;
+        assert_eq!(read, expected, "{url:?}");
+        assert!(!read.is_string() || !read.to_string().contains("hush"), "{read}");
+    }
+    // Of an IPv6 address with a zone a browser knows nothing: it is no host.
+    let zoned = page.command("endpoint", json!("ws://[fe80::1%25eth0]/")).await;
+    assert_eq!(zoned, json!(EndpointError::Host.to_string()));
     page.close().await;
 }

@@ -26,9 +26,6 @@ codegen-units = 1
 panic = \"abort\"
 ";
 
-/// What removes the tables for host names that aren't ASCII: an older release of a dependency, which has none.
-const WITHOUT_TABLES: [&str; 4] = ["update", "idna_adapter", "--precise", "1.0.0"];
-
 /// Options of `wasm-opt`. What a generic function was made into for several types is alike, and gzip finds it only near by:
 /// hence the order by name, and none of what is called once is inlined (`-ocimfs 0`). The features are those that the
 /// compiler uses: with all of them the program is one that Node 20 refuses to load.
@@ -46,25 +43,20 @@ const OPTIMISE: [&str; 11] = [
     "--enable-sign-ext",
 ];
 
-/// Largest size of the program without tables, optimised and compressed, in bytes.
+/// Largest size of the program, optimised and compressed, in bytes.
 const LIMIT: usize = 160 << 10;
 
-/// Prints the sizes with and without tables, and the parts of the program without.
+/// Prints the sizes and the parts of the program.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let folder = root.join("target/web-size");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("Cargo.toml"), manifest(&root)?)?;
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
-    println!("bytes                linked  optimised  and gzipped");
-    measure("with tables", &build(&folder)?, &folder)?;
-
-    let status = program::cargo().args(WITHOUT_TABLES).current_dir(&folder).status()?;
-    ensure!(status.success(), "cargo can't change the lock file");
     let path = build(&folder)?;
-    let size = measure("without tables", &path, &folder)?;
+    let size = measure(&path, &folder)?;
     let named = optimise(&named(&path)?, &folder, Kept::Names)?;
-    println!("\nbytes without tables, optimised, by crate\n{}", parts::table(&named)?);
+    println!("\nbytes, optimised, by crate\n{}", parts::table(&named)?);
     let is_met = size <= LIMIT;
     println!("goal: {LIMIT} bytes, {}", if is_met { "met" } else { "missed" });
     Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -104,13 +96,14 @@ fn build(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Prints the sizes of a program, and returns the last one.
-fn measure(what: &str, path: &Path, folder: &Path) -> anyhow::Result<usize> {
+fn measure(path: &Path, folder: &Path) -> anyhow::Result<usize> {
     let linked = WebProgram::bind(path, NAME, Kept::Nothing)?.wasm;
     let optimised = optimise(&named(path)?, folder, Kept::Nothing)?;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&optimised)?;
     let compressed = gzip.finish()?.len();
-    println!("{what:16} {:>10} {:>10} {compressed:>12}", linked.len(), optimised.len());
+    println!("bytes  linked  optimised  and gzipped");
+    println!("{:>13} {:>10} {compressed:>12}", linked.len(), optimised.len());
     Ok(compressed)
 }
 

@@ -115,6 +115,29 @@ impl Endpoint {
         address::check(url).map(Endpoint::new)
     }
 
+    /// The endpoint at a URL as the URL standard's parsers write it, such as the `href` of a browser's `URL`, for programs that have one
+    /// and do without the feature `url`.
+    ///
+    /// What [`parse`](Self::parse) encodes and normalises is taken as it is; query, IPv6 addresses and `%` are allowed. With the feature
+    /// `url` the two functions are the same. Names of hosts that no parser writes are refused, letters of the wrong case among them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::Endpoint;
+    ///
+    /// let endpoint = Endpoint::from_href("https://[::1]/a%20b?color=red")?;
+    /// assert_eq!(endpoint.request("2.0.0").target(), "/a%20b/websocket?color=red&vsn=2.0.0");
+    /// # Ok::<(), phx_proto::EndpointError>(())
+    /// ```
+    pub fn from_href(href: &str) -> Result<Self, EndpointError> {
+        address::of_href(href).map(Endpoint::new)
+    }
+
     fn new((mut url, params): (Url, Params)) -> Self {
         append_transport(&mut url);
         Endpoint { url, params, headers: Headers::default(), auth_token: None, zone: None }

@@ -39,7 +39,9 @@ pub(crate) fn endpoint(url: &str, key: &str) -> Result<Endpoint, ProjectError> {
     if key.is_empty() {
         return Err(ProjectError::NoKey);
     }
-    let path = request.url().path().trim_end_matches("/websocket").trim_end_matches('/').to_owned();
+    let target = request.target();
+    let path = target.split('?').next().unwrap_or_default();
+    let path = path.trim_end_matches("/websocket").trim_end_matches('/').to_owned();
     let path = path.strip_suffix(PATH).unwrap_or(&path);
     let path = format!("{path}{PATH}/websocket");
     Ok(endpoint.with_exact_path(&path)?.with_param("apikey", key))

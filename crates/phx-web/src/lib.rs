@@ -10,6 +10,8 @@
 mod buffered;
 #[cfg(target_family = "wasm")]
 mod connector;
+#[cfg(target_family = "wasm")]
+mod endpoint;
 mod inbox;
 mod life;
 mod local;
@@ -32,12 +34,15 @@ pub use phx_client::*;
 #[cfg(target_family = "wasm")]
 pub use connector::WebSocketConnector;
 #[cfg(target_family = "wasm")]
+pub use endpoint::IntoEndpoint;
+#[cfg(target_family = "wasm")]
 pub use runtime::{AdapterRuntime, spawn_local};
 
 /// Returns a builder of a socket that connects to `endpoint` by the browser's WebSocket, and runs on the calling thread of
 /// the page or worker.
 ///
-/// `endpoint` is the socket's URL, such as `wss://example.com/socket` (or `ws`, `http`, `https`), or an [`Endpoint`].
+/// `endpoint` is the socket's URL, such as `wss://example.com/socket` (or `ws`, `http`, `https`), which the browser parses, or an
+/// [`Endpoint`]. [`Endpoint::parse`] and [`SocketBuilder::new`] take plain URLs only, unless the feature `url` is on.
 ///
 /// # Errors
 ///
@@ -80,7 +85,7 @@ pub use runtime::{AdapterRuntime, spawn_local};
 /// ```
 #[cfg(target_family = "wasm")]
 pub fn socket(endpoint: impl IntoEndpoint) -> SocketBuilder {
-    let builder = SocketBuilder::new(endpoint).connector(WebSocketConnector::new());
+    let builder = SocketBuilder::new(endpoint.into_endpoint()).connector(WebSocketConnector::new());
     match AdapterRuntime::current() {
         Ok(runtime) => builder.runtime(runtime),
         // `connect` and `spawn` report a missing runtime.

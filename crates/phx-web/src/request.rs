@@ -23,6 +23,16 @@ pub(crate) fn check(
     Err(CloseCause::invalid_request(obstacle))
 }
 
+/// Returns the URL of a request, with its port. It holds secrets.
+pub(crate) fn url(request: &Request) -> String {
+    let scheme = if request.is_tls() { "wss" } else { "ws" };
+    let (host, port, target) = (request.host(), request.port(), request.target());
+    match host.contains(':') {
+        true => format!("{scheme}://[{host}]:{port}{target}"),
+        false => format!("{scheme}://{host}:{port}{target}"),
+    }
+}
+
 /// Returns true for the addresses of this machine, which browsers trust without TLS.
 fn is_loopback(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
@@ -79,6 +89,16 @@ mod tests {
         let zoned = Endpoint::from_parts("fe80::1%eth0", "s", None, true).unwrap();
         assert!(obstacle(&zoned, true, false).unwrap().contains("zone"));
         assert!(obstacle(&at("wss://example.com/s"), true, true).unwrap().contains("proxy"));
+    }
+
+    #[test]
+    fn the_url_is_that_of_the_request() {
+        for (endpoint, expected) in [
+            (at("wss://[::1]/a%20b?c=d"), "wss://[::1]:443/a%20b/websocket?c=d&vsn=2.0.0"),
+            (at("ws://a:4000/s"), "ws://a:4000/s/websocket?vsn=2.0.0"),
+        ] {
+            assert_eq!(url(&endpoint.request("2.0.0")), expected);
+        }
     }
 
     #[test]

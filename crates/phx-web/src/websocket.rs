@@ -19,6 +19,7 @@ use web_sys::{
 use crate::buffered::{self, LOOK_EVERY};
 use crate::inbox::{Call, Inbox};
 use crate::local::Local;
+use crate::request;
 use crate::scope::Scope;
 use crate::timer::Timer;
 
@@ -72,9 +73,9 @@ impl WebSocketTransport {
 
 impl Connection {
     fn start(request: &Request, inbox: Inbox) -> Result<Self, CloseCause> {
-        let url = request.url().as_str();
+        let url = request::url(request);
         let protocols: Array = request.protocols().iter().map(JsValue::from).collect();
-        let socket = WebSocket::new_with_str_sequence(url, &protocols)
+        let socket = WebSocket::new_with_str_sequence(&url, &protocols)
             .map_err(|error| CloseCause::invalid_request(refused("the WebSocket", &error)))?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let inbox = Rc::new(RefCell::new(inbox));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use js_sys::{JsString, Reflect};
 use phx_web::recorder::{Ring, RingLimits};
-use phx_web::{Backoff, Channel, Socket, StreamItem};
+use phx_web::{Backoff, Channel, IntoEndpoint as _, Socket, StreamItem};
 use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
@@ -43,6 +43,9 @@ fn obey(life: &RefCell<Option<Rc<Life>>>, what: &str, value: &Value) -> Value {
         *life.borrow_mut() = opened.map(Rc::new);
         return Value::Null;
     }
+    if what == "endpoint" {
+        return read(value.as_str().unwrap_or_default());
+    }
     let Some(life) = life.borrow().clone() else { return Value::Null };
     match what {
         "push" => {
@@ -67,6 +70,17 @@ fn obey(life: &RefCell<Option<Rc<Life>>>, what: &str, value: &Value) -> Value {
                 "is_connected": life.socket.is_connected(),
             })
         }
+    }
+}
+
+/// Reads a URL, and returns what a request has of it, or the error.
+fn read(url: &str) -> Value {
+    match url.into_endpoint() {
+        Ok(endpoint) => {
+            let request = endpoint.request("2.0.0");
+            json!([endpoint.to_string(), request.target(), request.host(), request.port()])
+        }
+        Err(error) => Value::from(error.to_string()),
     }
 }
 

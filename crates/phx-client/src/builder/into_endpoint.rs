@@ -1,7 +1,6 @@
 //! Conversions into endpoints.
 
 use phx_proto::{Endpoint, EndpointError};
-use url::Url;
 
 /// Conversion into an [`Endpoint`]: from a URL as text or parsed, from an endpoint, or from the result of making
 /// one, whose error is kept.
@@ -32,7 +31,8 @@ impl IntoEndpoint for String {
     }
 }
 
-impl IntoEndpoint for Url {
+#[cfg(feature = "url")]
+impl IntoEndpoint for url::Url {
     fn into_endpoint(self) -> Result<Endpoint, EndpointError> {
         Endpoint::from_url(self)
     }

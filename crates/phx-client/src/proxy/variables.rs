@@ -8,7 +8,8 @@ use std::net::IpAddr;
 
 use phx_proto::ConfigError;
 
-use super::{Proxy, REQUIREMENT};
+use super::Proxy;
+use super::parse::REQUIREMENT;
 
 /// Variables for `ws://`, in the order in which they are read. Not `HTTP_PROXY`: where a program runs as CGI, the
 /// header `Proxy` of a request is in it ("httpoxy").

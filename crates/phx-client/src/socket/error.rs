@@ -104,6 +104,7 @@ impl ConnectError {
     /// The URL of this transport without its query, which may hold secrets.
     pub(crate) fn url(endpoint: &Endpoint, tried: TransportKind) -> String {
         let mut url = match tried {
+            #[cfg(feature = "url")]
             TransportKind::LongPoll => endpoint.request("").long_poll_url().into(),
             _ => endpoint.to_string(),
         };

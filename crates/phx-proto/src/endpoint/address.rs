@@ -21,6 +21,11 @@ pub(super) fn parse(url: &str) -> Result<(Url, Params), EndpointError> {
     }
 }
 
+/// Reads a URL that was normalised before, which changes nothing.
+pub(super) fn of_href(href: &str) -> Result<(Url, Params), EndpointError> {
+    parse(href)
+}
+
 /// Checks a URL, and takes the params out of it.
 pub(super) fn check(mut url: Url) -> Result<(Url, Params), EndpointError> {
     let scheme = match url.scheme() {

@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+#[cfg(any(test, not(feature = "url")))]
+use percent_encoding::percent_decode_str;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
@@ -31,6 +33,20 @@ impl Params {
     pub(super) fn from_query(url: &url::Url) -> Self {
         let pairs = url.query_pairs();
         Params(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+    }
+
+    /// The pairs of a query, decoded as the URL standard decodes a form.
+    #[cfg(any(test, not(feature = "url")))]
+    pub(super) fn from_form(query: &str) -> Self {
+        let decoded = |text: &str| {
+            let text = text.replace('+', " ");
+            percent_decode_str(&text).decode_utf8_lossy().into_owned()
+        };
+        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(key), decoded(value))
+        });
+        Params(pairs.collect())
     }
 
     pub(super) fn set(&mut self, key: &str, value: &str) {
@@ -66,7 +82,6 @@ impl Params {
         query
     }
 
-    #[cfg(feature = "url")]
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| root(key) == name)
     }
