@@ -21,7 +21,7 @@ const PAGE: &str = "phx-web";
 
 /// The lines that the browser's adapter hasn't of the others, and those that it has alone, each with the reason. A line
 /// is listed by a part of it.
-const PAGE_DIFFERENCES: [(char, &str, &str); 12] = [
+const PAGE_DIFFERENCES: [(char, &str, &str); 15] = [
     ('-', "Network for", "a page has the browser's WebSocket and no streams of bytes"),
     ('-', "AdapterRuntime::connect_", "the same"),
     ('-', "AdapterRuntime::resolve", "the same"),
@@ -33,6 +33,9 @@ const PAGE_DIFFERENCES: [(char, &str, &str); 12] = [
     ('+', "AdapterRuntime::", "pages are hidden and frozen; std's randomness is a constant there"),
     ('+', "Local<T", "the browser's objects belong to one thread"),
     ('+', "LocalFuture<F", "the same"),
+    ('+', "IntoEndpoint", "the browser parses URLs, and has a type of its own for them"),
+    ('+', "::into_endpoint(self)", "the same"),
+    ('-', "::socket(impl", "the same"),
     ('+', "WebSocketConnector", "takes the place of `StreamConnector`"),
 ];
 
