@@ -36,9 +36,11 @@ pub(crate) fn url(request: &Request) -> String {
 /// Returns true for the addresses of this machine, which browsers trust without TLS.
 fn is_loopback(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    // Addresses are written in one way only in a URL, so none is parsed: parsers are code that each page loads. What begins like
+    // this one and has no letters is an IPv4 address, since no name ends with a number.
+    let is_ipv4 = || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_address = host == "::1" || host.starts_with("127.") && is_ipv4();
+    name == "localhost" || name.ends_with(".localhost") || is_address
 }
 
 #[cfg(test)]
@@ -66,6 +68,10 @@ mod tests {
             "ws://10.0.0.1/s",
             "ws://[2001:db8::1]/s",
             "ws://localhost.evil/s",
+            "ws://127.evil/s",
+            "ws://127.0.0.1.evil/s",
+            "ws://[::127.0.0.1]/s",
+            "ws://[::11]/s",
         ] {
             assert!(obstacle(&at(url), true, false).unwrap().contains("use `wss://`"), "{url}");
             assert_eq!(obstacle(&at(url), false, false), None, "{url}");
@@ -75,6 +81,9 @@ mod tests {
             "ws://localhost:4000/s",
             "ws://a.localhost/s",
             "ws://127.0.0.2/s",
+            "ws://127.1/s",
+            "ws://0x7f000001/s",
+            "ws://[0::0:1]/s",
             "ws://[::1]/s",
         ] {
             assert_eq!(obstacle(&at(url), true, false), None, "{url}");

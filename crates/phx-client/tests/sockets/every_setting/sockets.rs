@@ -500,7 +500,9 @@ fn the_table_of_a_sockets_settings_is_complete() {
     if cfg!(not(feature = "recorder")) {
         named.insert("recorder");
     }
-    assert_eq!(named, settings_in(include_str!("../../../src/builder.rs")));
+    let mut settings = settings_in(include_str!("../../../src/builder.rs"));
+    settings.extend(settings_in(include_str!("../../../src/builder/proxy.rs")));
+    assert_eq!(named, settings);
 }
 
 #[tokio::test(start_paused = true)]
