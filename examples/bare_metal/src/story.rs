@@ -13,6 +13,7 @@
 //! | it sends the reports, leaves and disconnects | |
 
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use phx_proto::{
@@ -52,8 +53,9 @@ fn config() -> Config {
 pub fn run<B: Board>(board: &mut B, url: &str, entropy: Entropy) -> Result<(), Failure> {
     // Parts that the compiler must not inline: what they need of the stack is free again before the story plays.
     let endpoint = endpoint(url)?;
-    // It stays where it is made: a move of it would take its size twice of the stack.
-    let mut client = client(board, endpoint, entropy);
+    // It stays where it is made: a move of it would take its size twice of the stack. A device's client lives as long as
+    // its program: the code that would drop it takes 1 KiB of the flash.
+    let mut client = ManuallyDrop::new(client(board, endpoint, entropy));
     let room = room(&mut client.socket)?;
     let presence = Presence::with_config(PresenceConfig::small());
     Story { client: &mut client, room, presence }.plays()

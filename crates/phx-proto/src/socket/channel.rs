@@ -162,7 +162,7 @@ impl Channel {
             self.has_been_joined = false;
             self.joins_again = false;
             self.tries = 0;
-            cx.topics.own(self.topic.clone(), self.id);
+            cx.topics.own(&self.topic, self.id);
         }
         // Not ready, now or later: the call has no frame, its attempts have.
         let call = cx.call(self.id, timeout, What::JoinCall { crashed: false }, false);

@@ -73,7 +73,7 @@ impl Channels {
         }
         let make = |key| Channel::new(ChannelId(key), topic.clone(), params);
         let id = ChannelId(self.0.insert_with_key(make));
-        cx.topics.own(topic, id);
+        cx.topics.own(&topic, id);
         Ok(id)
     }
 

@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 
 use bytestring::ByteString;
 
-use super::first_map::FirstMap;
+use super::queue::Queue;
 use super::seq_map::SeqMap;
 use super::timers::{TimerKey, Timers};
 use crate::{ChannelId, Instant, Message, Outcome, Payload, Ref, events};
@@ -159,7 +159,7 @@ struct Ready {
     /// Calls that became ready in the order of their numbers: nearly all.
     calls: SeqMap<()>,
     /// Calls that waited for a join, and what goes before calls.
-    others: FirstMap<(Rank, u64), ()>,
+    others: Queue<(Rank, u64), ()>,
 }
 
 impl Ready {
@@ -175,7 +175,7 @@ impl Ready {
 
     fn remove(&mut self, rank: Rank, number: u64) {
         if self.calls.remove(number).is_none() {
-            self.others.remove(&(rank, number));
+            self.others.remove((rank, number));
         }
     }
 
@@ -183,7 +183,7 @@ impl Ready {
         self.calls.first().is_none() && self.others.is_empty()
     }
 
-    /// All numbers, in no order.
+    /// The numbers, in no order, with some that aren't ready any more.
     fn numbers(&self) -> impl Iterator<Item = u64> {
         // Numbers begin with 1.
         let calls = self.calls.iter_after(0).map(|(number, ())| number);
@@ -272,8 +272,8 @@ impl Requests {
     /// Returns `true` if a request waits for the driver that must be sent before a close: any but an orphan, since the
     /// server forgets its channel with the connection.
     pub(super) fn delays_close(&self) -> bool {
-        let is_orphan = |number| self.get(number).is_none_or(|request| request.what.is_orphan());
-        !self.ready.numbers().all(is_orphan)
+        let delays = |it: &Request| it.stage == Stage::Ready && !it.what.is_orphan();
+        self.ready.numbers().any(|number| self.get(number).is_some_and(delays))
     }
 
     /// Takes the next request for params, for the driver.

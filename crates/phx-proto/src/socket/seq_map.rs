@@ -44,6 +44,10 @@ impl<T> SeqMap<T> {
         self.in_order.back().and_then(|(_, thing)| thing.as_ref())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_order.is_empty()
+    }
+
     /// Takes the first thing.
     #[inline]
     pub(super) fn pop_first(&mut self) -> Option<(u64, T)> {

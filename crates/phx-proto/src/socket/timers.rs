@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::TimeoutReason;
-use super::first_map::FirstMap;
+use super::queue::Queue;
 use super::seq_map::SeqMap;
 use crate::Instant;
 
@@ -25,12 +25,12 @@ pub(super) struct TimerKey {
 /// All armed timers of a socket.
 ///
 /// There are as many as calls under way, and those have nearly all the same time to be answered: their deadlines come
-/// in order. Among 10,000 pending, a map costs far more for each.
+/// in order. Among 10,000 pending, a heap costs far more for each.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     /// The deadlines of calls that are no earlier than those before them, by the order of arming.
     calls: SeqMap<(Instant, TimeoutReason)>,
-    others: FirstMap<TimerKey, TimeoutReason>,
+    others: Queue<TimerKey, TimeoutReason>,
     next_order: u64,
 }
 
@@ -38,13 +38,13 @@ impl Timers {
     pub(super) fn arm(&mut self, now: Instant, after: Duration, why: TimeoutReason) -> TimerKey {
         let key = TimerKey { at: now.saturating_add(after.max(SHORTEST)), order: self.next_order };
         self.next_order = self.next_order.wrapping_add(1);
-        // A deadline far ahead, such as a heartbeat's, would keep later ones out of the queue.
+        // A deadline far ahead, such as a heartbeat's, would keep later ones out.
         let is_call = matches!(why, TimeoutReason::Push(_) | TimeoutReason::Join(_));
         if key.at >= END_OF_TIME {
             // What lies beyond all time never comes. Armed, it would be due at the end of time
             // whenever it is armed, and firing would never end.
         } else if is_call && self.calls.last().is_none_or(|(last, _)| *last <= key.at) {
-            // Equal moments are fine: they fire in the order of arming, which the queue keeps.
+            // Equal moments are fine: they fire in the order of arming.
             self.calls.push(key.order, (key.at, why));
         } else {
             self.others.insert(key, why);
@@ -53,9 +53,9 @@ impl Timers {
     }
 
     pub(super) fn disarm(&mut self, key: TimerKey) {
-        // No order is used twice, so one that is in the queue can't be in the map.
+        // No order is used twice, so one that is in here can't be in the other.
         if self.calls.remove(key.order).is_none() {
-            self.others.remove(&key);
+            self.others.remove(key);
         }
     }
 

@@ -17,10 +17,10 @@
 //! client that joins too fast would close it each time, and no channel would ever be joined.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::TimeoutReason;
+use super::seq_map::SeqMap;
 use super::timers::{TimerKey, Timers};
 use crate::{ChannelId, CloseCause, Instant};
 
@@ -53,7 +53,7 @@ const STREAK: u64 = 32;
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     /// By number, which is in the order in which they asked.
-    waiting: BTreeMap<u64, ChannelId>,
+    waiting: SeqMap<ChannelId>,
     /// Attempts that have had their turn and aren't over.
     under_way: usize,
     /// `true` if the last connection ended while joins were under way, and not by the client's wish.
@@ -160,7 +160,7 @@ impl Turns {
 
     /// A channel doesn't wait for its turn any more.
     pub(super) fn leave(&mut self, number: u64) {
-        self.waiting.remove(&number);
+        self.waiting.remove(number);
     }
 
     /// Takes a turn if one is free.
@@ -177,9 +177,9 @@ impl Turns {
         takes
     }
 
-    /// Puts a channel in line; the number is its place.
+    /// Puts a channel in line; the number is its place, behind all others.
     pub(super) fn wait(&mut self, mut at: Pacing<'_>, number: u64, channel: ChannelId) {
-        self.waiting.insert(number, channel);
+        self.waiting.push(number, channel);
         self.await_pace(&mut at);
     }
 
