@@ -19,6 +19,7 @@ mod ignored;
 mod list;
 mod meta;
 mod metas;
+mod places;
 mod sync;
 mod tree;
 mod wire;

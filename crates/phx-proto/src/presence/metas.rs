@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::slice;
 
 use super::PresenceMeta;
+use super::places::places_in_order;
 use super::tree::{self, Tree};
 
 /// Metas that are kept as a plain list, at most: it is smaller, and as quick to search.
@@ -113,10 +114,12 @@ impl<M> From<Vec<Arc<PresenceMeta<M>>>> for Metas<M> {
         }
         let (len, size) = (metas.len(), size(&metas));
         let places = (0_u64..).zip(metas);
-        let mut placed: Vec<_> = places.map(|(place, meta)| Placed { place, meta }).collect();
+        let placed: Vec<_> = places.map(|(place, meta)| Placed { place, meta }).collect();
         let list = Tree::of_sorted(len, &mut placed.iter().cloned());
-        placed.sort_unstable_by(|one, other| one.in_index().cmp(&other.in_index()));
-        let index = Tree::of_sorted(len, &mut placed.into_iter());
+        let phx_ref = |place: usize| placed.get(place).map(Placed::phx_ref);
+        let by_ref = places_in_order(len, &mut |one, other| phx_ref(one).cmp(&phx_ref(other)));
+        let mut in_index = by_ref.into_iter().filter_map(|place| placed.get(place).cloned());
+        let index = Tree::of_sorted(len, &mut in_index);
         let next_place = u64::try_from(len).unwrap_or(u64::MAX);
         Metas::Many(Box::new(Many { list, index, next_place, size }))
     }

@@ -15,6 +15,7 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use super::ignored::ignored;
 use super::list::Weight;
 use super::metas::Metas;
+use super::places::places_in_order;
 use super::{PresenceConfig, PresenceEntry, PresenceError, PresenceMeta};
 use crate::serializer::scan::{Element, Scanner, Span};
 use crate::{DecodeCause, Payload, PayloadError};
@@ -292,14 +293,20 @@ impl<'a, M, E> Decoder<'a, M, E> {
         if self.entries.is_sorted_by(|(one, _), (next, _)| one < next) {
             return self.entries;
         }
-        // With their places in the text, since a sort that keeps the order of equal keys takes 4 KiB of stack, more than a
-        // small machine has to spare.
-        let mut placed: Vec<_> = self.entries.into_iter().enumerate().collect();
-        placed.sort_unstable_by(|(place, (one, _)), (other_place, (other, _))| {
-            one.cmp(other).then(other_place.cmp(place))
+        let mut places = places_in_order(self.entries.len(), &mut |one, other| {
+            let key = |place: usize| self.entries.get(place).map(|(key, _)| key);
+            key(one).cmp(&key(other))
         });
-        placed.dedup_by(|(_, (next, _)), (_, (kept, _))| next == kept);
-        placed.into_iter().map(|(_, entry)| entry).collect()
+        let mut entries: Vec<_> = self.entries.into_iter().map(Some).collect();
+        places.dedup_by(|next, kept| {
+            let key = |place: usize| entries.get(place)?.as_ref().map(|(key, _)| key);
+            let is_equal = key(*next) == key(*kept);
+            if is_equal {
+                *kept = *next;
+            }
+            is_equal
+        });
+        places.into_iter().filter_map(|place| entries.get_mut(place)?.take()).collect()
     }
 }
 

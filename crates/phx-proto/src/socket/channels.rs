@@ -71,10 +71,11 @@ impl Channels {
             Some(owner) => return Err(CallError::TopicTaken { owner }),
             None => {}
         }
-        let make = |key| Channel::new(ChannelId(key), topic.clone(), params);
-        let id = ChannelId(self.0.insert_with_key(make));
-        cx.topics.own(&topic, id);
-        Ok(id)
+        let make = |key| {
+            cx.topics.own(&topic, ChannelId(key));
+            Channel::new(ChannelId(key), topic, params)
+        };
+        Ok(ChannelId(self.0.insert_with_key(make)))
     }
 
     /// A channel that the user has. One that was removed stays until it is left, unseen.
