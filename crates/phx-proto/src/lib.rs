@@ -133,6 +133,7 @@ mod backoff;
 mod close;
 mod config;
 mod counters;
+mod decimal;
 mod endpoint;
 mod error;
 mod escaped;

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use bytes::{Buf as _, Bytes};
 
 use super::{DecodeCause, Field};
-use crate::message;
+use crate::decimal;
 
 mod grammar;
 mod nesting;
@@ -215,7 +215,7 @@ impl<'a> Scanner<'a> {
     #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
     pub(crate) fn number(&mut self) -> Option<u64> {
         let text = self.text.get(self.offset..)?.strip_prefix(b"\"")?;
-        let (number, len) = message::number_at_start(text)?;
+        let (number, len) = decimal::number_at_start(text)?;
         let is_all = text.get(len) == Some(&b'"');
         if is_all {
             self.offset = self.offset.wrapping_add(len).wrapping_add(2);
