@@ -33,7 +33,6 @@ pub(crate) const ALL: &[Operation] = &[
     Operation { name: "decode a Supabase broadcast of 100 B, JSON", prepare: || Ok(supabase(1)) },
     Operation { name: "decode and read a Supabase broadcast of 100 B", prepare: read_supabase },
     Operation { name: "encode a push with a ready payload", prepare: encode_push },
-    Operation { name: "check a text of 150 B that is sent", prepare: check_text },
     Operation { name: "dispatch a broadcast, 1 channel", prepare: || dispatch(1) },
     Operation { name: "dispatch a broadcast, 10,000 channels", prepare: || dispatch(10_000) },
     Operation { name: "push and reply, nothing else pending", prepare: || push_and_reply(0) },
@@ -90,12 +89,6 @@ fn reply_of_150_bytes() -> String {
         )
     };
     reply(150 - reply(0).len())
-}
-
-/// A text that a program has, as a payload.
-fn check_text() -> anyhow::Result<Repeated> {
-    let text = bytes::Bytes::from(reply_of_150_bytes());
-    Ok(Box::new(move || drop(black_box(Payload::from_json_text(black_box(text.clone()))))))
 }
 
 fn decode_large() -> anyhow::Result<Repeated> {

@@ -122,19 +122,6 @@ fn most_without_escapes(element: &[u8]) -> usize {
     most
 }
 
-/// Returns `true` if `text` is one JSON value, in UTF-8, with nothing but white space around it.
-pub(crate) fn is_json(text: &[u8]) -> bool {
-    let mut scanner = Scanner::new(text);
-    scanner.value().is_ok()
-        && scanner.end().is_ok()
-        && (scanner.is_ascii() || core::str::from_utf8(text).is_ok())
-}
-
-/// The length of what means itself at the start of `text`, which stands in a string.
-pub(crate) fn plain_len(text: &[u8]) -> usize {
-    plain::end(text, 0, &mut Bits::default())
-}
-
 /// The error that `text` isn't JSON at `offset`.
 #[cold]
 fn malformed(text: &[u8], offset: usize) -> DecodeCause {
