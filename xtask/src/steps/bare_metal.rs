@@ -28,7 +28,7 @@ const MACHINE: &str = "netduinoplus2";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of each kind when they were accepted. A twentieth more fails.
-const ACCEPTED: Sizes = Sizes { flash: 129_930, memory: 8_264, heap: 6_960, stack: 5_664 };
+const ACCEPTED: Sizes = Sizes { flash: 131_270, memory: 8_264, heap: 6_960, stack: 5_664 };
 
 pub(crate) fn check() -> Outcome {
     tools::targets()?;
