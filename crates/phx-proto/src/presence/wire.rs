@@ -293,19 +293,17 @@ impl<'a, M, E> Decoder<'a, M, E> {
         if self.entries.is_sorted_by(|(one, _), (next, _)| one < next) {
             return self.entries;
         }
-        let mut places = places_in_order(self.entries.len(), &mut |one, other| {
-            let key = |place: usize| self.entries.get(place).map(|(key, _)| key);
-            key(one).cmp(&key(other))
-        });
-        let mut entries: Vec<_> = self.entries.into_iter().map(Some).collect();
+        let key = |place: usize| self.entries.get(place).map(|(key, _)| key);
+        let mut places =
+            places_in_order(self.entries.len(), &mut |one, other| key(one).cmp(&key(other)));
         places.dedup_by(|next, kept| {
-            let key = |place: usize| entries.get(place)?.as_ref().map(|(key, _)| key);
             let is_equal = key(*next) == key(*kept);
             if is_equal {
                 *kept = *next;
             }
             is_equal
         });
+        let mut entries: Vec<_> = self.entries.into_iter().map(Some).collect();
         places.into_iter().filter_map(|place| entries.get_mut(place)?.take()).collect()
     }
 }

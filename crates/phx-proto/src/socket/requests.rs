@@ -180,7 +180,7 @@ impl Ready {
     }
 
     fn is_empty(&self) -> bool {
-        self.calls.first().is_none() && self.others.is_empty()
+        self.calls.is_empty() && self.others.is_empty()
     }
 
     /// The numbers, in no order, with some that aren't ready any more.
