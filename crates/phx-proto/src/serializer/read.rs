@@ -62,7 +62,7 @@ pub(super) enum Replies {
 }
 
 /// A name: a string.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn name(
     frame: &Bytes,
     element: Element,
@@ -80,7 +80,7 @@ pub(super) fn name(
 }
 
 /// The name of an event: that of replies, the most frequent one, is no slice of the frame.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn event(frame: &Bytes, element: Element) -> Result<ByteString, DecodeCause> {
     match element {
         Element::Plain(span) if span.of(frame) == b"phx_reply" => Ok(message::event::REPLY),
@@ -90,7 +90,7 @@ pub(super) fn event(frame: &Bytes, element: Element) -> Result<ByteString, Decod
 
 /// A ref: a string or null. A plain number is taken for the string of its digits: Phoenix keeps
 /// whatever it is sent, and echoes numbers to those who send them (`heartbeat_raw.jsonl`).
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn reference(
     frame: &Bytes,
     element: Element,
@@ -120,7 +120,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn into_message(self, frame: Bytes) -> Message {
         let payload = match self.payload {
             // The payload takes over the frame, which saves a reference count.
@@ -146,7 +146,7 @@ enum ReplyKey {
 }
 
 impl ReplyKey {
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeCause> {
         // As they are nearly always written.
         if scanner.skip(br#""status":"#) {
@@ -181,7 +181,7 @@ pub(super) struct Reply {
 impl Reply {
     /// Scans an object: its keys in any order, the last one of several that are equal (as `JSON.parse`
     /// has it), others skipped.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeCause> {
         let mut reply = Reply::default();
         if scanner.peek() != Some(b'{') {
@@ -213,7 +213,7 @@ impl Reply {
     }
 
     /// The status.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn status(&self, frame: &Bytes) -> Result<Status, DecodeCause> {
         match self.status.ok_or(DecodeCause::Field(Field::Status))? {
             WrittenStatus::Ok => Ok(Status::Ok),

@@ -132,17 +132,17 @@ fn malformed(text: &[u8], offset: usize) -> DecodeCause {
     DecodeCause::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
 }
 
-/// All of it is inlined where a message is decoded: a scanner that is lent to a function isn't kept in registers. Not so on a
-/// machine without an operating system, here as in the rest of this crate: it would take 15 KiB of its flash.
+/// All of it is inlined where a message is decoded: a scanner that is lent to a function isn't kept in registers. Not so
+/// where code is to be small, here as in the rest of this crate: it would take 15 KiB of a board's flash.
 impl<'a> Scanner<'a> {
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn new(text: &'a [u8]) -> Self {
         Scanner { text, offset: 0, bits: Bits::default(), field: None }
     }
 
     /// A string, whose text is written to the start of `out` without its escapes. Returns the length of the text; `None` if it
     /// isn't text. `out` must have the length of what is left to scan, and a word more.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn unescaped(&mut self, out: &mut [u8]) -> Result<Option<usize>, DecodeCause> {
         self.expect(b'"')?;
         match unescape::unescape(self.text, self.offset, out) {
@@ -158,20 +158,20 @@ impl<'a> Scanner<'a> {
     }
 
     /// The text that is scanned.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn text(&self) -> &'a [u8] {
         self.text
     }
 
     /// The same, about to read this part of the message.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn at(&mut self, field: Field) -> &mut Self {
         self.field = Some(field);
         self
     }
 
     /// Returns `true` if all that was accepted is known to be ASCII, and so UTF-8; `false` proves nothing.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn is_ascii(&self) -> bool {
         self.bits.are_ascii()
     }
@@ -182,13 +182,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// The error that the text isn't JSON here.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn malformed(&self) -> DecodeCause {
         malformed(self.text, self.offset)
     }
 
     /// Skips these bytes if they are next.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn skip(&mut self, bytes: &[u8]) -> bool {
         let are_next = self.text.get(self.offset..).is_some_and(|rest| rest.starts_with(bytes));
         if are_next {
@@ -199,7 +199,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string that is a plain number.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn number(&mut self) -> Option<u64> {
         let text = self.text.get(self.offset..)?.strip_prefix(b"\"")?;
         let (number, len) = decimal::number_at_start(text)?;
@@ -211,14 +211,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips white space and looks at the next byte.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         self.offset = grammar::space(self.text, self.offset);
         self.text.get(self.offset).copied()
     }
 
     /// Skips white space, and the next byte if it is this one.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let next = grammar::token(self.text, self.offset, byte);
         self.offset = next.unwrap_or_else(|wrong| wrong);
@@ -226,19 +226,19 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips white space and this byte.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn expect(&mut self, byte: u8) -> Result<(), DecodeCause> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// Expects nothing but white space until the end.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn end(&mut self) -> Result<(), DecodeCause> {
         if self.peek().is_none() { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// A key of an object, and the colon after it.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn key(&mut self) -> Result<Element, DecodeCause> {
         if self.peek() != Some(b'"') {
             return Err(self.malformed());
@@ -249,7 +249,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// One value, distinguished as far as names and refs need it.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn element(&mut self) -> Result<Element, DecodeCause> {
         match self.peek() {
             Some(b'"') => {
@@ -276,7 +276,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a value with `read`, and returns it with its place, without white space around it.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn spanned<T, E>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -288,7 +288,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The same as [`value`](Self::value), for what is often empty.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn response(&mut self) -> Result<Span, DecodeCause> {
         let start = self.offset;
         if self.skip(b"{}") { Ok(Span { start, end: self.offset }) } else { self.value() }
@@ -313,7 +313,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// One value of any type, as it is written: without white space around it.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(crate) fn value(&mut self) -> Result<Span, DecodeCause> {
         let start = grammar::space(self.text, self.offset);
         let mut bits = self.bits;

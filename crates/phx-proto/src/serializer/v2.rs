@@ -160,7 +160,7 @@ fn decode(frame: Bytes, replies: Replies) -> Result<Message, DecodeError> {
 }
 
 /// Inlined, since only so the scanner is kept in registers.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn parts(scanner: &mut Scanner<'_>, frame: &Bytes, replies: Replies) -> Result<Parts, DecodeCause> {
     scanner.expect(b'[')?;
     // `[]` is JSON: a field is missing, and the text isn't malformed.
@@ -207,7 +207,7 @@ fn topic(frame: &Bytes) -> Option<ByteString> {
 }
 
 /// A ref, which nearly always is null or a number.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn reference(
     scanner: &mut Scanner<'_>,
     frame: &Bytes,
@@ -220,7 +220,7 @@ fn reference(
 }
 
 /// Skips what separates two elements, of which the next one holds `field`.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeCause> {
     if !scanner.eat(b',') {
         return Err(match scanner.peek() {

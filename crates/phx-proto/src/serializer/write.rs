@@ -35,13 +35,13 @@ impl Writer {
     }
 
     /// Text that is JSON already.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn raw(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }
 
     /// A JSON string.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn string(&mut self, text: &str) {
         if scan::is_plain(text.as_bytes()) {
             self.quoted(text);
@@ -56,7 +56,7 @@ impl Writer {
         self.raw(&serde_json::to_string(text).unwrap_or_default());
     }
 
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     fn quoted(&mut self, text: &str) {
         self.raw("\"");
         self.raw(text);
@@ -64,7 +64,7 @@ impl Writer {
     }
 
     /// A ref as a string, or null.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn reference(&mut self, reference: Option<&Ref>) {
         match reference {
             None => self.raw("null"),

@@ -125,7 +125,7 @@ impl Context {
     }
 
     /// The same where events are frequent: the compiler knows there which one it is, and how it is counted.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn emit_in_place(&mut self, event: Event) {
         if !self.events.push(event) {
             self.counters.events_lost = self.counters.events_lost.saturating_add(1);

@@ -80,7 +80,7 @@ impl Dispatch<'_> {
     }
 
     // Always: two callers cost each frame a call, 30 instructions.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     fn message(&mut self, len: usize, message: &mut Message) {
         if len > UNUSED && wastes_its_frame(message, len) {
             leave_frame(message);

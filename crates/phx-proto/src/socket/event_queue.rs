@@ -72,7 +72,7 @@ impl EventQueue {
     }
 
     /// Adds an event; `false` if there was no room for it.
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn push(&mut self, event: Event) -> bool {
         let kind = kind(&event);
         if !self.has_room(kind) {
@@ -100,7 +100,7 @@ impl EventQueue {
         }
     }
 
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     fn has_room(&self, kind: Kind) -> bool {
         match kind {
             // Their number was limited when the call was accepted.
@@ -131,7 +131,7 @@ impl EventQueue {
     }
 
     /// The outcome of a push that was answered, as [`keep`](Self::keep).
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     pub(super) fn keep_reply(&self, status: Status, response: Payload) -> Outcome {
         let outcome = Outcome::Reply { status, response };
         if self.has_room_for_answer(outcome.answer_len()) {
@@ -192,7 +192,7 @@ impl EventQueue {
         Some(event)
     }
 
-    #[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+    #[cfg_attr(not(for_size), inline(always))]
     fn count(&mut self, kind: Kind) {
         match kind {
             // Outcomes and pongs were counted when they were promised.
@@ -244,7 +244,7 @@ impl EventQueue {
     }
 }
 
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn kind(event: &Event) -> Kind {
     match event {
         Event::RequestDone { outcome, .. } => Kind::Outcome(outcome.answer_len()),

@@ -10,7 +10,7 @@ use super::plain::{self, Bits};
 pub(super) type End = Result<usize, usize>;
 
 /// Any number of white space: mostly none, which is all that is inlined.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn space(text: &[u8], at: usize) -> usize {
     // One comparison for all control characters; `some_space` looks closely.
     if let Some(..=b' ') = text.get(at) { some_space(text, at) } else { at }
@@ -25,7 +25,7 @@ fn some_space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// White space and this byte.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn token(text: &[u8], at: usize, byte: u8) -> End {
     match text.get(at) {
         Some(next) if *next == byte => Ok(at.wrapping_add(1)),
@@ -100,7 +100,7 @@ pub(super) fn value(text: &[u8], mut at: usize, bits: &mut Bits) -> End {
 }
 
 /// A string after its first quote, with the last.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn rest_of_string(text: &[u8], at: usize, bits: &mut Bits) -> End {
     let at = plain::end(text, at, bits);
     if text.get(at) == Some(&b'"') { Ok(at.wrapping_add(1)) } else { escaped(text, at, bits) }
@@ -119,7 +119,7 @@ fn escaped(text: &[u8], mut at: usize, bits: &mut Bits) -> End {
 }
 
 /// A key of an object and the colon after it, with white space before each.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn key(text: &[u8], at: usize, bits: &mut Bits) -> End {
     let at = rest_of_string(text, token(text, at, b'"')?, bits)?;
     token(text, at, b':')

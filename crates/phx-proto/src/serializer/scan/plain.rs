@@ -11,13 +11,13 @@ impl Bits {
 }
 
 /// Position of the first byte at or after `at` that doesn't mean itself in a string, or the text's end.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn end(text: &[u8], at: usize, bits: &mut Bits) -> usize {
     short_end(text, at, bits).unwrap_or_else(|at| long_end(text, at, bits))
 }
 
 /// The same, if it is in the next two words, as it is for most names. If not, where those end.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn short_end(text: &[u8], mut at: usize, bits: &mut Bits) -> Result<usize, usize> {
     for _ in 0..2 {
         let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk) else {
@@ -50,7 +50,7 @@ fn long_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
 }
 
 /// Checks that a text needs no escapes in a string.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(in crate::serializer) fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks();
     // Padded with a byte that is plain.
@@ -66,7 +66,7 @@ const LARGE: usize = 128;
 
 /// Position of the first of up to `max` blocks that isn't plain, or, if all was ASCII before, that isn't ASCII;
 /// without one, their end.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn blocks_end<const SIZE: usize>(text: &[u8], at: usize, max: usize, bits: Bits) -> usize {
     // Of signed bytes, those that aren't ASCII are less than control characters.
     let is_plain_ascii = |byte: u8| ((byte ^ SWAP).cast_signed() > 0x20) & (byte != b'\\');
@@ -79,7 +79,7 @@ fn blocks_end<const SIZE: usize>(text: &[u8], at: usize, max: usize, bits: Bits)
 }
 
 /// Compilers make vectors of this: with large blocks it takes half an instruction for each byte.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn blocks_of<const SIZE: usize>(
     text: &[u8],
     mut at: usize,
@@ -113,7 +113,7 @@ fn last_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
 const SWAP: u8 = b'"' ^ b' ';
 
 /// 0 if all of a word is plain, else with the lowest set bit in the first byte that isn't.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn special(word: [u8; 8], bits: &mut Bits) -> u64 {
     let word = u64::from_le_bytes(word);
     // A byte that borrows, though its high bit was clear, was less than what was taken from it. Bytes

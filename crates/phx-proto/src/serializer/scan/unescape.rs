@@ -17,7 +17,7 @@ pub(super) struct Unescaped {
 /// length of what is left of the text, and a word more: escapes only shorten it.
 ///
 /// The error is the position where the text isn't JSON.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 pub(super) fn unescape(text: &[u8], at: usize, out: &mut [u8]) -> Result<Unescaped, usize> {
     let most = out.len();
     // What is left of both, rather than positions: a length is compared once for all that is done with a word.
@@ -67,7 +67,7 @@ pub(super) fn unescape(text: &[u8], at: usize, out: &mut [u8]) -> Result<Unescap
 }
 
 /// What is left after so many bytes of each.
-#[cfg_attr(not(any(target_os = "none", for_size)), inline(always))]
+#[cfg_attr(not(for_size), inline(always))]
 fn advance<'a, 'b>(
     rest: &'a [u8],
     read: usize,
